@@ -1,0 +1,203 @@
+#include "passes/partition.h"
+
+#include "passes/program_builder.h"
+#include "passes/reorder_rows.h"
+#include "passes/share_cost.h"
+#include "support/check.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+namespace rtmc::passes {
+
+using namespace ir;
+
+namespace {
+
+struct Cuts {
+  std::vector<uint32_t> at;
+  std::vector<double> cost;
+  double slowest() const { return cost.empty() ? 0 : *std::max_element(cost.begin(), cost.end()); }
+};
+
+struct Partitioner {
+  Program &program;
+  Context &context;
+  uint64_t footprint;
+
+  /// Boundaries at multiples of this: a cache line of results, less where there are few units.
+  static uint32_t stepOf(uint32_t size, uint32_t shares) {
+    uint32_t step = 16;
+    while (step > 1 && size < step * shares * 2) step /= 2;
+    return step;
+  }
+
+  /// Cuts by the units' average cost; a multiple of a full tile is taken where it is nearly as good.
+  static std::vector<uint32_t> roughCuts(const PhaseCost &cost, uint32_t shares) {
+    const uint32_t size = static_cast<uint32_t>(cost.perUnit().size());
+    std::vector<double> upTo(size + 1, 0.0);
+    for (uint32_t unit = 0; unit < size; ++unit) upTo[unit + 1] = upTo[unit] + cost.perUnit()[unit];
+    const double total = upTo[size] + cost.serial();
+    std::vector<uint32_t> cuts{0};
+    for (uint32_t share = 1; share < shares; ++share) {
+      const double target = std::max(0.0, total * share / shares - cost.serial());
+      const auto nearest = [&](uint32_t multiple) {
+        uint32_t best = cuts.back();
+        for (uint32_t at = best; at <= size; at = (at / multiple + 1) * multiple)
+          if (std::abs(upTo[at] - target) < std::abs(upTo[best] - target)) best = at;
+        return best;
+      };
+      const uint32_t fine = nearest(stepOf(size, shares)), coarse = nearest(64);
+      const bool coarseWill = std::abs(upTo[coarse] - target) <= 0.01 * total / shares;
+      cuts.push_back(coarseWill ? coarse : fine);
+    }
+    cuts.push_back(size);
+    return cuts;
+  }
+
+  /// The slowest share by the units' average cost.
+  static double roughNs(const PhaseCost &cost, uint32_t shares) {
+    const std::vector<uint32_t> cuts = roughCuts(cost, shares);
+    double slowest = 0;
+    for (uint32_t share = 0; share < shares; ++share) {
+      const auto first = cost.perUnit().begin() + cuts[share], last = cost.perUnit().begin() + cuts[share + 1];
+      slowest = std::max(slowest, std::accumulate(first, last, share == 0 ? cost.serial() : 0.0) + cost.everyShare());
+    }
+    return slowest;
+  }
+
+  /// Rough cuts, then each boundary is moved while that evens the shares out, now weighed tile by tile: a boundary
+  /// through a tile makes two of it.
+  static Cuts cut(PhaseCost &cost, uint32_t shares) {
+    const uint32_t size = static_cast<uint32_t>(cost.perUnit().size()), step = stepOf(size, shares);
+    Cuts cuts;
+    cuts.at = roughCuts(cost, shares);
+    // Nearly the slowest of the two, so that ties go to the more even cut.
+    const double total = std::max(1e-9, cost.of(0, size, true));
+    const auto weigh = [&](uint32_t share, uint32_t begin, uint32_t end) {
+      return std::pow(cost.of(begin, end, share == 0) / total, 24);
+    };
+    bool moved = shares > 1;
+    for (int round = 0; moved && round < 16; ++round) {
+      moved = false;
+      for (uint32_t share = 1; share < shares; ++share) {
+        const uint32_t low = cuts.at[share - 1], high = cuts.at[share + 1];
+        uint32_t best = cuts.at[share];
+        double least = weigh(share - 1, low, best) + weigh(share, best, high);
+        const uint32_t from = cuts.at[share];
+        for (const int64_t by : {-4, -2, -1, 1, 2, 4}) {
+          const int64_t at = (from / step + by) * int64_t(step);
+          if (at < int64_t(low) || at > int64_t(high)) continue;
+          const double sum =
+              weigh(share - 1, low, static_cast<uint32_t>(at)) + weigh(share, static_cast<uint32_t>(at), high);
+          if (sum < least * (1 - 1e-9)) least = sum, best = static_cast<uint32_t>(at);
+        }
+        moved |= best != from;
+        cuts.at[share] = best;
+      }
+    }
+    for (uint32_t share = 0; share < shares; ++share)
+      cuts.cost.push_back(cost.of(cuts.at[share], cuts.at[share + 1], share == 0));
+    return cuts;
+  }
+
+  std::vector<Phase *> phases() const {
+    std::vector<Phase *> list;
+    for (Section &section : program.sections)
+      for (Phase &phase : section.phases) list.push_back(&phase);
+    return list;
+  }
+
+  static uint32_t shareOf(const Phase &phase, uint32_t unit) {
+    const auto after = std::upper_bound(phase.cuts.begin(), phase.cuts.end(), unit);
+    return static_cast<uint32_t>(after - phase.cuts.begin()) - 1;
+  }
+
+  /// Compact slots in shares' order, and the part of each share.
+  void orderCompact(const Phase &phase, Id space) const {
+    const Space &compact = program.spaces[space];
+    std::vector<uint32_t> order(compact.size);
+    std::iota(order.begin(), order.end(), 0u);
+    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+      return shareOf(phase, compact.order[a]) < shareOf(phase, compact.order[b]);
+    });
+    if (!std::is_sorted(order.begin(), order.end())) permuteSpace(program, space, order);
+  }
+
+  void setParts(Phase &phase, Elementwise &op) const {
+    op.parts.clear();
+    if (op.replicated) return;
+    for (uint32_t share = 0; share < program.shares; ++share) {
+      if (op.space == phase.domain) {
+        op.parts.push_back({phase.cuts[share], phase.cuts[share + 1]});
+        continue;
+      }
+      const std::vector<uint32_t> &order = program.spaces[op.space].order;
+      const auto first = [&](uint32_t unit) {
+        return static_cast<uint32_t>(
+            std::partition_point(order.begin(), order.end(), [&](uint32_t u) { return shareOf(phase, u) < unit; }) -
+            order.begin());
+      };
+      op.parts.push_back({first(share), first(share + 1)});
+    }
+  }
+
+  double barriers(size_t phases, uint32_t shares) const {
+    return shares == 1 ? 0 : context.machine.barrierNs * double(phases);
+  }
+
+  /// The fastest number of shares: few by their tiles, many by the units' average cost, which takes less time to find.
+  uint32_t chooseShares(std::vector<PhaseCost> &costs) const {
+    constexpr uint32_t kWeighed = 8;
+    const uint32_t most = std::max(1u, context.options.threads);
+    uint32_t rough = 1;
+    double roughBest = 0;
+    for (uint32_t shares = 1; shares <= most; ++shares) {
+      double ns = barriers(costs.size(), shares);
+      for (const PhaseCost &cost : costs) ns += roughNs(cost, shares);
+      if (shares == 1 || ns < roughBest) roughBest = ns, rough = shares;
+    }
+    uint32_t best = 1;
+    double bestNs = 0;
+    for (uint32_t shares = 1; shares <= most; ++shares) {
+      if (shares > kWeighed && shares != rough) continue;
+      double ns = barriers(costs.size(), shares);
+      for (PhaseCost &cost : costs) ns += cut(cost, shares).slowest();
+      if (shares == 1 || ns < bestNs) bestNs = ns, best = shares;
+    }
+    return best;
+  }
+
+  void run() {
+    const std::vector<Phase *> all = phases();
+    std::vector<PhaseCost> costs;
+    for (const Phase *phase : all) costs.emplace_back(program, *phase, context, footprint);
+    program.shares = chooseShares(costs);
+    std::vector<Cuts> chosen;  // all before anything moves: costs refer to the program
+    for (PhaseCost &cost : costs) chosen.push_back(cut(cost, program.shares));
+    for (size_t i = 0; i < all.size(); ++i) {
+      Phase &phase = *all[i];
+      phase.cuts = std::move(chosen[i].at);
+      phase.shareCost = std::move(chosen[i].cost);
+      std::set<Id> compacts;
+      for (const Operation &operation : phase.ops)
+        if (auto *op = std::get_if<Elementwise>(&operation); op && !op->replicated && op->space != phase.domain)
+          compacts.insert(op->space);
+      for (Id space : compacts) orderCompact(phase, space);
+      for (Operation &operation : phase.ops)
+        if (auto *op = std::get_if<Elementwise>(&operation)) setParts(phase, *op);
+    }
+  }
+};
+
+}  // namespace
+
+bool Partition::run(Module &module, Context &context) {
+  RTMC_CHECK(module.program, "partition needs a program");
+  Partitioner{*module.program, context, estimatedFootprint(*module.program)}.run();
+  return true;
+}
+
+}  // namespace rtmc::passes
