@@ -1,0 +1,156 @@
+#include "backend/emit_matmul.h"
+
+#include "backend/kernels.h"
+#include "support/check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace rtmc::backend {
+namespace {
+
+using ir::Packed;
+using ir::TileRun;
+using ir::TileShape;
+using ir::Unroll;
+
+/// Up to so many runs are called one by one; more go through a table.
+constexpr size_t kExplicitRuns = 24;
+
+std::string_view xType(const ir::Weights &weights) {
+  return weights.schedule.accumulate == ir::Accumulate::F16x4 ? "Half" : "float";
+}
+
+}  // namespace
+
+std::string describeWeights(const ir::Weights &weights) {
+  std::string scheme(ir::schemeName(weights.structure.scheme));
+  if (weights.structure.blockRows != 0 && weights.structure.blockColumns != 0) {
+    scheme += fmt::format(" {}x{}", weights.structure.blockRows, weights.structure.blockColumns);
+  }
+  const size_t runs = weights.packed ? weights.packed->runs.size() : 0;
+  return commentText(fmt::format("{}: {} x {}, {}, {} weights in {}, {} run{}", weights.name, weights.rows,
+                                 weights.columns, scheme, weights.nonzeros,
+                                 precisionName(weights.packed ? weights.packed->precision : weights.schedule.precision),
+                                 runs, runs == 1 ? "" : "s"));
+}
+
+MatMulEmitter::MatMulEmitter(const ir::Program &program, Layout &layout, const Target &target,
+                             const EmitOptions &options, Diagnostics &diagnostics)
+    : program_(program), layout_(layout), target_(target), names_(program.weights.size()) {
+  UnrollBudget budget(options.unrollBudgetBytes, layout.blob.bytes().size());
+  for (ir::Id id = 0; id < program.weights.size(); ++id) {
+    if (!layout.weights[id].used) continue;
+    emitMatrix(id, budget, diagnostics);
+  }
+}
+
+std::string MatMulEmitter::addKernel(const ir::Weights &weights, const TileShape &shape, Unroll unroll,
+                                     uint32_t entries) {
+  const Packed &packed = *weights.packed;
+  const KernelOptions options{unroll, entries, target_.traits.registers};
+  std::string name = kernelFunctionName(shape, packed.precision, weights.schedule.accumulate, packed.columnWidth,
+                                        packed.rowWidth, options);
+  if (!known_.emplace(name, true).second) return name;
+  if (!kernels_.empty()) kernels_ += '\n';
+  kernels_ +=
+      kernelSource(shape, packed.precision, weights.schedule.accumulate, packed.columnWidth, packed.rowWidth, options);
+  return name;
+}
+
+void MatMulEmitter::addLooped(MatMulPlan &plan, const TileRun &run, uint32_t share) {
+  const Packed &packed = *plan.weights->packed;
+  const bool unrolled = plan.unrolled.contains({run.shape, run.entries});
+  const TileShape &shape = packed.shapes[run.shape];
+  const std::string name =
+      addKernel(*plan.weights, shape, unrolled ? Unroll::Tile : Unroll::None, unrolled ? run.entries : 0);
+  auto it = std::find_if(plan.kernels.begin(), plan.kernels.end(), [&](const auto &k) { return k.name == name; });
+  if (it == plan.kernels.end()) it = plan.kernels.insert(plan.kernels.end(), {name, shape, !unrolled, false});
+  RTMC_CHECK(plan.kernels.size() <= 256, "a matrix needs more than 256 kernels");
+  plan.calls.push_back({share, static_cast<uint32_t>(it - plan.kernels.begin()),
+                        run.value - plan.home->valueBase[share], run.column, run.row, run.rows, run.entries,
+                        run.tiles});
+}
+
+/// A function of its own for a run; for every tile where tiles have columns of their own.
+void MatMulEmitter::addFull(MatMulPlan &plan, const TileRun &run, uint32_t share, size_t number, bool mayInline) {
+  const Packed &packed = *plan.weights->packed;
+  const TileShape &shape = packed.shapes[run.shape];
+  const uint32_t pieces = shape.gather ? run.tiles : 1;
+  const uint64_t columnsPerPiece = shape.gather ? run.entries * ir::valuesPerEntry(shape, run.rows) : run.entries;
+  for (uint32_t piece = 0; piece < pieces; ++piece) {
+    std::vector<uint32_t> columns(columnsPerPiece);
+    for (uint64_t i = 0; i < columns.size(); ++i) {
+      columns[i] = shape.denseColumns ? run.column + static_cast<uint32_t>(i) * shape.width
+                                      : packed.columnTable[run.column + piece * columnsPerPiece + i];
+    }
+    const uint32_t tiles = shape.gather ? 1 : run.tiles;
+    const uint32_t firstRow = piece * shape.rows();
+    const uint32_t rows = shape.gather ? std::min(shape.rows(), run.rows - firstRow) : run.rows;
+    const std::string name = pieces == 1 ? fmt::format("{}_run{}", plan.function, number)
+                                         : fmt::format("{}_run{}_tile{}", plan.function, number, piece);
+    functions_ +=
+        fullSource(name, shape, packed.precision, plan.weights->schedule.accumulate, packed.rowWidth, run.entries,
+                   tiles, rows, columns, {Unroll::Full, run.entries, target_.traits.registers, mayInline});
+    functions_ += '\n';
+    plan.kernels.push_back({name, shape, false, true});
+    const uint64_t value = run.value + piece * packed.tileBytes(run);
+    plan.calls.push_back({share, static_cast<uint32_t>(plan.kernels.size() - 1), value - plan.home->valueBase[share], 0,
+                          run.row + firstRow, rows, run.entries, tiles});
+  }
+}
+
+void MatMulEmitter::emitMatrix(ir::Id id, UnrollBudget &budget, Diagnostics &diagnostics) {
+  const Unroll unroll = budget.resolve(program_.weights[id], diagnostics);
+  MatMulPlan plan;
+  plan.weights = &program_.weights[id];
+  plan.home = &layout_.weights[id];
+  plan.function = "multiply_" + plan.home->name;
+  const Packed &packed = *plan.weights->packed;
+  if (unroll == Unroll::Tile) plan.unrolled = budget.tileCounts(packed);
+  for (uint32_t share = 0; share < program_.shares; ++share) {
+    for (uint32_t i = packed.shareBegin[share]; i < packed.shareBegin[share + 1]; ++i) {
+      const TileRun &run = packed.runs[i];
+      if (run.entries == 0 || run.tiles == 0) continue;
+      if (unroll == Unroll::Full) {
+        addFull(plan, run, share, i, budget.mayInline());
+      } else {
+        addLooped(plan, run, share);
+      }
+    }
+  }
+  if (plan.calls.empty()) return;  // a matrix without weights
+  names_[id] = plan.function;
+  Text out;
+  const bool table = unroll != Unroll::Full && plan.calls.size() > kExplicitRuns;
+  Text body(1);
+  if (table) {
+    usesRunTable_ = true;
+    emitRunTable(body, plan, program_.shares, layout_);
+  } else {
+    emitRunCalls(body, plan, program_.shares);
+  }
+  out.line("/// {}.", describeWeights(*plan.weights));
+  std::vector<std::string> parameters = {"const Weights &w"};
+  if (program_.shares > 1) parameters.push_back("uint32_t share");
+  parameters.push_back(fmt::format("const {} *x", xType(*plan.weights)));
+  parameters.push_back("float *y");
+  appendCall(out, "RTM_TARGET static void " + plan.function, parameters, " {");
+  out.raw(body.str());
+  out.text("}");
+  out.blank();
+  functions_ += out.str();
+}
+
+void MatMulEmitter::call(Text &out, const ir::MatMul &matMul) const {
+  const std::string &name = names_[matMul.weights];
+  if (name.empty()) return;
+  std::vector<std::string> arguments = {"w"};
+  if (program_.shares > 1) arguments.push_back("share");
+  arguments.push_back(plus(bufferArray(layout_, matMul.x), matMul.xOffset + bufferOffset(layout_, matMul.x)));
+  arguments.push_back(plus(bufferArray(layout_, matMul.y), bufferOffset(layout_, matMul.y)));
+  appendCall(out, name, arguments, ";");
+}
+
+}  // namespace rtmc::backend

@@ -1,0 +1,151 @@
+#include "backend/emit_runs.h"
+
+#include "support/check.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace rtmc::backend {
+namespace {
+
+/// Run tables longer than this stand in the blob.
+constexpr size_t kInlineRuns = 200;
+constexpr uint32_t kRunBytes = 20;  // sizeof(Run) in the generated source
+
+void append32(std::vector<uint8_t> &out, uint32_t value) {
+  for (int i = 0; i < 4; ++i) out.push_back(static_cast<uint8_t>(value >> (8 * i)));
+}
+
+/// Short names for the tables of a matrix, as far as a kernel needs them.
+void emitAliases(Text &out, const MatMulPlan &plan) {
+  const auto anyKernel = [&](auto needs) { return std::any_of(plan.kernels.begin(), plan.kernels.end(), needs); };
+  if (anyKernel([](const MatMulPlan::Kernel &k) { return !k.full && !k.shape.denseColumns; })) {
+    out.line("const auto &columns = w.{};", plan.home->columns);
+  }
+  if (anyKernel([](const MatMulPlan::Kernel &k) { return k.shape.indexed; })) {
+    out.line("const auto &rows = w.{};", plan.home->rows);
+  }
+}
+
+}  // namespace
+
+std::string plus(std::string_view base, uint64_t offset) {
+  return offset == 0 ? std::string(base) : fmt::format("{} + {}", base, offset);
+}
+
+void emitRunCalls(Text &out, const MatMulPlan &plan, uint32_t shares) {
+  const WeightsHome &home = *plan.home;
+  const auto emitShare = [&](uint32_t share) {
+    if (home.values[share].empty()) return;
+    out.line("const auto &values = w.{};", home.values[share]);
+    for (const RunCall &call : plan.calls) {
+      if (call.share != share) continue;
+      const MatMulPlan::Kernel &kernel = plan.kernels[call.kernel];
+      std::vector<std::string> args = {plus("values", call.value)};
+      if (!kernel.full && !kernel.shape.denseColumns) args.push_back(plus("columns", call.column));
+      if (!kernel.full && kernel.takesEntries) args.push_back(std::to_string(call.entries));
+      if (!kernel.full && !kernel.shape.partial) args.push_back(std::to_string(call.tiles));
+      args.push_back(plus("x", kernel.shape.denseColumns && !kernel.full ? call.column : 0));
+      args.push_back(plus("y", kernel.shape.indexed ? 0 : call.row));
+      if (kernel.shape.indexed) args.push_back(plus("rows", call.row));
+      if (kernel.takesRowCount()) args.push_back(std::to_string(call.rows));
+      appendCall(out, kernel.name, args, ";");
+    }
+  };
+  emitAliases(out, plan);
+  if (shares == 1) return emitShare(0);
+  for (uint32_t share = 0; share < shares; ++share) {
+    if (home.values[share].empty()) continue;
+    out.line("if (share == {}) {{", share);
+    out.indent();
+    emitShare(share);
+    out.outdent();
+    out.text("}");
+  }
+}
+
+void emitRunTable(Text &out, const MatMulPlan &plan, uint32_t shares, Layout &layout) {
+  const WeightsHome &home = *plan.home;
+  std::string table = "kRuns";
+  emitAliases(out, plan);
+  if (plan.calls.size() > kInlineRuns) {
+    std::vector<uint8_t> bytes;
+    for (const RunCall &call : plan.calls) {
+      RTMC_CHECK(call.value <= ~0u && call.entries < (1u << 24), "a run does not fit its descriptor");
+      for (const uint32_t field : {static_cast<uint32_t>(call.value), call.column, call.row, call.rows}) {
+        append32(bytes, field);
+      }
+      append32(bytes, call.entries | call.kernel << 24);
+    }
+    const std::string member = layout.members.unique(home.name + "_runs");
+    layout.blob.add("Run", kRunBytes, member, bytes, plan.weights->name);
+    table = "w." + member;
+  } else {
+    out.text("static constexpr Run kRuns[] = {  // value, column, row, rows, entries, kernel");
+    out.indent();
+    std::vector<std::string> items;
+    for (const RunCall &call : plan.calls) {
+      items.push_back(fmt::format("{{{}, {}, {}, {}, {}, {}}}", call.value, call.column, call.row, call.rows,
+                                  call.entries, call.kernel));
+    }
+    appendList(out, items);
+    out.outdent();
+    out.text("};");
+  }
+  if (shares == 1) {
+    out.line("const unsigned char *const values = w.{};", home.values[0]);
+    out.line("for (const Run &run : {}) {{", table);
+  } else {
+    std::vector<std::string> pointers, begins;
+    size_t begin = 0;
+    for (uint32_t share = 0; share < shares; ++share) {
+      pointers.push_back(home.values[share].empty() ? "nullptr" : "w." + home.values[share]);
+      begins.push_back(std::to_string(begin));
+      while (begin < plan.calls.size() && plan.calls[begin].share == share) ++begin;
+    }
+    begins.push_back(std::to_string(begin));
+    out.line("static constexpr uint32_t kShareRuns[] = {{{}}};", fmt::join(begins, ", "));
+    out.line("const unsigned char *const shareValues[] = {{{}}};", fmt::join(pointers, ", "));
+    out.text("const unsigned char *const values = shareValues[share];");
+    out.text("for (uint32_t i = kShareRuns[share]; i < kShareRuns[share + 1]; i++) {");
+    out.line("  const Run &run = {}[i];", table);
+  }
+  out.indent();
+  const auto emitCall = [&](const MatMulPlan::Kernel &kernel) {
+    std::vector<std::string> args = {"values + run.value"};
+    if (!kernel.shape.denseColumns) args.push_back("columns + run.column");
+    if (kernel.takesEntries) args.push_back("run.entries");
+    const uint32_t rows = kernel.shape.rows();
+    if (!kernel.shape.partial) {
+      const std::string up = kernel.shape.indexed && rows > 1 ? fmt::format("(run.rows + {})", rows - 1) : "run.rows";
+      args.push_back(rows == 1 ? up : fmt::format("{} / {}", up, rows));
+    }
+    args.push_back(kernel.shape.denseColumns ? "x + run.column" : "x");
+    args.push_back(kernel.shape.indexed ? "y" : "y + run.row");
+    if (kernel.shape.indexed) args.push_back("rows + run.row");
+    if (kernel.takesRowCount()) args.push_back("run.rows");
+    appendCall(out, kernel.name, args, ";");
+  };
+  if (plan.kernels.size() == 1) {
+    emitCall(plan.kernels[0]);
+  } else {
+    out.text("switch (run.kernel) {");
+    out.indent();
+    for (size_t k = 0; k < plan.kernels.size(); ++k) {
+      out.line("case {}:", k);
+      out.indent();
+      emitCall(plan.kernels[k]);
+      out.text("break;");
+      out.outdent();
+    }
+    out.text("default: __builtin_unreachable();");
+    out.outdent();
+    out.text("}");
+  }
+  out.outdent();
+  out.text("}");
+}
+
+}  // namespace rtmc::backend

@@ -1,0 +1,50 @@
+// Owns: the text that calls kernels run by run, one call each or in a loop over a table of runs.
+// Refuses to own: which kernels and runs there are (backend/emit_matmul.h).
+#pragma once
+
+#include "backend/layout.h"
+#include "backend/text.h"
+#include "backend/unroll_budget.h"
+#include "ir/kernel.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rtmc::backend {
+
+/// One call of a kernel: what differs from run to run.
+struct RunCall {
+  uint32_t share = 0;
+  uint32_t kernel = 0;  // index into MatMulPlan::kernels
+  uint64_t value = 0;   // bytes behind the share's values
+  uint32_t column = 0, row = 0, rows = 0, entries = 0, tiles = 1;
+};
+
+/// What one matrix needs: its kernels and, in order, the calls of them.
+struct MatMulPlan {
+  struct Kernel {
+    std::string name;
+    ir::TileShape shape;
+    bool takesEntries = true;
+    bool full = false;
+    bool takesRowCount() const { return shape.indexed || shape.partial; }
+  };
+  const ir::Weights *weights = nullptr;
+  const WeightsHome *home = nullptr;
+  std::string function;
+  std::vector<Kernel> kernels;
+  std::vector<RunCall> calls;
+  EntryCounts unrolled;
+};
+
+/// "base + offset", "base" where the offset is 0.
+std::string plus(std::string_view base, uint64_t offset);
+
+/// One call per run, with constants.
+void emitRunCalls(Text &out, const MatMulPlan &, uint32_t shares);
+
+/// A loop over `Run`s; a long table goes to the layout's blob.
+void emitRunTable(Text &out, const MatMulPlan &, uint32_t shares, Layout &layout);
+
+}  // namespace rtmc::backend

@@ -1,0 +1,95 @@
+#include "backend/kernels.h"
+
+#include "backend/kernel_text.h"
+#include "support/check.h"
+
+#include <fmt/format.h>
+
+namespace rtmc::backend {
+
+using ir::IndexWidth;
+using ir::TileShape;
+using ir::Unroll;
+
+namespace {
+
+bool straight(const KernelOptions &options) {
+  return options.unroll == Unroll::Tile || options.unroll == Unroll::Full;
+}
+
+}  // namespace
+
+std::string kernelFunctionName(const TileShape &shape, Precision precision, ir::Accumulate accumulate,
+                               IndexWidth columnWidth, IndexWidth rowWidth, const KernelOptions &options) {
+  std::string name = ir::kernelName(precision, accumulate, shape, straight(options) ? Unroll::Tile : Unroll::None);
+  if (!shape.denseColumns) name += fmt::format("_c{}", 8 * bytesOf(columnWidth));
+  if (shape.indexed) name += fmt::format("_r{}", 8 * bytesOf(rowWidth));
+  if (straight(options)) name += fmt::format("_e{}", options.entries);
+  return name;
+}
+
+std::string kernelSource(const TileShape &shape, Precision precision, ir::Accumulate accumulate, IndexWidth columnWidth,
+                         IndexWidth rowWidth, const KernelOptions &options) {
+  KernelPlan plan;
+  plan.name = kernelFunctionName(shape, precision, accumulate, columnWidth, rowWidth, options);
+  plan.shape = shape;
+  plan.precision = precision;
+  plan.accumulate = accumulate;
+  plan.columnWidth = columnWidth;
+  plan.rowWidth = rowWidth;
+  plan.registers = options.registers;
+  if (straight(options)) plan.entries = options.entries;
+  return kernelText(plan);
+}
+
+std::string fullSource(const std::string &name, const TileShape &shape, Precision precision, ir::Accumulate accumulate,
+                       IndexWidth rowWidth, uint32_t entries, uint32_t tiles, uint32_t rows,
+                       std::span<const uint32_t> columns, const KernelOptions &options) {
+  const size_t perEntry = shape.gather ? ir::valuesPerEntry(shape, rows) : 1;
+  RTMC_CHECK(columns.size() == entries * perEntry, "one column per entry");
+  RTMC_CHECK(!shape.gather || tiles == 1, "every gathered tile has columns of its own");
+  KernelPlan plan;
+  plan.name = name;
+  plan.shape = shape;
+  plan.precision = precision;
+  plan.accumulate = accumulate;
+  plan.rowWidth = rowWidth;
+  plan.registers = options.registers;
+  plan.entries = entries;
+  plan.columns = columns;
+  plan.tiles = tiles;
+  plan.rows = rows;
+  plan.mayInline = options.mayInline;
+  return kernelText(plan);
+}
+
+uint64_t fullSourceBytes(const TileShape &shape, Precision precision, uint32_t entries) {
+  // Measured on the templates: a line for x and one multiply-add per vector and entry; gathers name every column.
+  const uint64_t frame = 320 + 100 * uint64_t{shape.vectors};
+  const uint64_t add = precision == Precision::BF16 ? 82 : 56, x = 52, gathered = 8 * uint64_t{shape.lanes};
+  return frame + entries * (shape.gather ? shape.vectors * (add + gathered) : x + shape.vectors * add);
+}
+
+std::vector<TileShape> tileShapes(const passes::TargetTraits &target, const ir::Lanes &lanes, Precision) {
+  std::vector<TileShape> shapes;
+  TileShape shape;
+  shape.lanes = lanes.lanes;
+  shape.width = lanes.width;
+  shape.gather = lanes.gather;
+  // Four vectors share each broadcast of x; more only lengthen the tails.
+  if (!lanes.gather)
+    for (shape.vectors = 4; shape.vectors > 1; shape.vectors /= 2) shapes.push_back(shape);
+  shape.vectors = 1;
+  shapes.push_back(shape);
+  if (lanes.width == 1 && target.lanes > 1)
+    for (shape.lanes /= 2; shape.lanes >= 4; shape.lanes /= 2) shapes.push_back(shape);
+  const size_t consecutive = shapes.size();
+  for (size_t i = 0; i < consecutive; ++i) {
+    shape = shapes[i];
+    shape.indexed = true;
+    shapes.push_back(shape);
+  }
+  return shapes;
+}
+
+}  // namespace rtmc::backend
