@@ -1,0 +1,165 @@
+// Shares are balanced: by the pass's own prediction, and by what the tiles that were packed for each share cost.
+#include "passes/partition.h"
+
+#include "matrices.h"
+#include "passes/share_cost.h"
+#include "program_pass.h"
+#include "test_options.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+
+namespace rtmc::passes::test {
+namespace {
+
+/// ns of the matrices of one phase per share, from the packed runs.
+std::vector<double> packedCost(const ir::Program &program, const ir::Phase &phase, const Context &context) {
+  std::vector<double> ns(program.shares, 0.0);
+  for (const ir::Operation &operation : phase.ops) {
+    const auto *product = std::get_if<ir::MatMul>(&operation);
+    if (!product) continue;
+    const ir::Weights &w = program.weights[product->weights];
+    const CostModel model(context.machine, context.target, w.schedule.precision, w.schedule.accumulate,
+                          estimatedFootprint(program));
+    const ir::Packed &packed = *w.packed;
+    for (uint32_t share = 0; share < program.shares; ++share)
+      for (uint32_t i = packed.shareBegin[share]; i < packed.shareBegin[share + 1]; ++i)
+        ns[share] += model.tileNs(packed.shapes[packed.runs[i].shape], packed.runs[i].tiles, packed.runs[i].entries,
+                                  packed.runs[i].rows);
+  }
+  return ns;
+}
+
+/// The dearest 16 units as a share of their own: what moving a cut by one step can change.
+double dearestTile(const ir::Program &program, const ir::Phase &phase, const Context &context) {
+  PhaseCost cost(program, phase, context, estimatedFootprint(program));
+  const uint32_t size = program.spaces[phase.domain].size;
+  double most = 0;
+  for (uint32_t begin = 0; begin < size; begin += 16)
+    most = std::max(most, cost.of(begin, std::min(size, begin + 16), false));
+  return most;
+}
+
+void checkBalanced(const std::vector<double> &cost, double tile) {
+  const auto [least, most] = std::minmax_element(cost.begin(), cost.end());
+  CAPTURE(*least);
+  CAPTURE(*most);
+  CAPTURE(tile);
+  CHECK(*most - *least <= std::max(0.05 * *most, tile));
+}
+
+void checkNetwork(const ir::Network &network, uint32_t threads, Precision precision, uint32_t lanes,
+                  bool tileAllowed = true) {
+  CAPTURE(threads);
+  CAPTURE(precisionName(precision));
+  CAPTURE(lanes);
+  Bench bench(lanes);
+  bench.context.machine = shippedMachine("sapphirerapids", "x86_64-unknown-linux-gnu");
+  bench.context.machine.barrierNs = 0;
+  bench.context.options.threads = threads;
+  bench.context.options.precision = precision;
+  Module module;
+  module.network = network;
+  REQUIRE(runUpTo(module, bench.context, "partition"));
+  ir::Program &program = *module.program;
+  CHECK(program.shares == threads);
+  std::map<std::string, double> tiles;
+  for (const ir::Phase &phase : program.sections[0].phases)
+    tiles[phase.name] = tileAllowed ? dearestTile(program, phase, bench.context) : 0.0;
+  REQUIRE(runUpTo(module, bench.context, ""));
+  for (const ir::Phase &phase : program.sections[0].phases) {
+    if (program.spaces[phase.domain].size < 64) continue;  // the small layer behind
+    CAPTURE(phase.name);
+    REQUIRE(phase.shareCost.size() == program.shares);
+    checkBalanced(phase.shareCost, tiles[phase.name]);
+    const std::vector<double> packed = packedCost(program, phase, bench.context);
+    checkBalanced(packed, tiles[phase.name]);
+    // What was predicted is what was packed, and the gates.
+    for (uint32_t share = 0; share < program.shares; ++share) {
+      const double gates = phase.shareCost[share] - packed[share];
+      const double units = phase.cuts[share + 1] - phase.cuts[share];
+      CHECK(gates >= -1e-6);
+      CHECK(gates <= units * 6 * (bench.context.machine.gateNs + bench.context.machine.scatterNs));
+    }
+  }
+}
+
+std::vector<Matrix> three(const std::function<Matrix()> &make) {
+  std::vector<Matrix> list;
+  for (int i = 0; i < 3; ++i) list.push_back(make());
+  return list;
+}
+
+struct Rate {
+  double rate, columns;
+};
+constexpr Rate kRates[] = {{10, 10},  {19, 16},  {29, 16},  {43, 16}, {80, 20},
+                           {103, 16}, {153, 20}, {245, 20}, {301, 20}};
+
+}  // namespace
+
+TEST_CASE("shares of the reference masks are balanced") {
+  const uint64_t seed = rtmc::test::seed(1);
+  MESSAGE("seed " << seed);
+  Random random(seed);
+  for (const Rate &rate : kRates) {
+    CAPTURE(rate.rate);
+    const auto make = [&] { return bspMatrix(random, 1024, 1024, 256, 256, rate.columns, rate.rate); };
+    const ir::Network network = gruNetwork(three(make), three(make));
+    for (const uint32_t threads : {2u, 3u, 4u}) checkNetwork(network, threads, Precision::BF16, 16, rate.rate > 10);
+    checkNetwork(network, 2, Precision::F32, 8, rate.rate > 19);
+  }
+}
+
+TEST_CASE("a stripe with half of all weights is split") {
+  const uint64_t seed = rtmc::test::seed(2);
+  MESSAGE("seed " << seed);
+  Random random(seed);
+  for (const uint32_t begin : {0u, 300u, 960u})
+    for (const uint32_t count : {64u, 24u}) {
+      CAPTURE(begin);
+      CAPTURE(count);
+      const auto make = [&] { return heavyStripe(random, 1024, 1024, begin, count); };
+      const ir::Network network = gruNetwork(three(make), three(make));
+      for (const uint32_t threads : {2u, 3u, 4u}) checkNetwork(network, threads, Precision::F32, 16);
+      const ir::Network output = linearNetwork(make());
+      for (const uint32_t threads : {2u, 3u, 4u}) checkNetwork(output, threads, Precision::BF16, 16);
+    }
+}
+
+TEST_CASE("uneven blocks are balanced") {
+  const uint64_t seed = rtmc::test::seed(3);
+  MESSAGE("seed " << seed);
+  Random random(seed);
+  const auto make = [&] { return unevenBlocks(random, 512, 512, 64); };
+  const ir::Network network = gruNetwork(three(make), three(make));
+  const ir::Network output = linearNetwork(make());
+  for (const uint32_t threads : {2u, 3u, 4u})
+    for (const uint32_t lanes : {16u, 4u}) {
+      checkNetwork(network, threads, Precision::F32, lanes);
+      checkNetwork(output, threads, Precision::F16, lanes);
+    }
+}
+
+TEST_CASE("threads are used only where they pay") {
+  Random random(4);
+  Bench bench(16);
+  bench.context.machine = shippedMachine("sapphirerapids", "x86_64-unknown-linux-gnu");
+  bench.context.options.threads = 4;
+  const ir::Network small = linearNetwork(denseMatrix(random, 16, 16));
+  CHECK(lowered(small, bench.context).shares == 1);
+  CHECK(lowered(linearNetwork(denseMatrix(random, 1024, 1024)), bench.context).shares > 1);
+  // Cuts never go below what there is to cut, whatever is asked.
+  bench.context.machine.barrierNs = 0;
+  for (const uint32_t rows : {1u, 2u, 3u, 5u, 17u}) {
+    const ir::Program program = lowered(linearNetwork(denseMatrix(random, rows, 16)), bench.context);
+    for (const ir::Phase &phase : program.sections[0].phases) {
+      CHECK(phase.cuts.size() == size_t{program.shares} + 1);
+      CHECK(std::is_sorted(phase.cuts.begin(), phase.cuts.end()));
+      CHECK(phase.cuts.back() == rows);
+    }
+  }
+}
+
+}  // namespace rtmc::passes::test

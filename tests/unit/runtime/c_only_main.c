@@ -1,0 +1,5 @@
+int runFromC(void);
+
+int main(void) {
+  return runFromC();
+}
