@@ -230,6 +230,14 @@ void addHalfCopies(Program &program) {
     }
 }
 
+/// Schedules may store every matrix otherwise than the options asked: the program says what it is.
+void namePrecision(Program &program) {
+  const auto stored = [](const Weights &w) { return w.schedule.precision; };
+  const std::vector<Weights> &all = program.weights;
+  if (!all.empty() && std::all_of(all.begin(), all.end(), [&](const Weights &w) { return stored(w) == stored(all[0]); }))
+    program.precision = stored(all[0]);
+}
+
 }  // namespace
 
 Schedule scheduleOf(const Options &options) {
@@ -265,6 +273,7 @@ bool ChooseSchedule::run(Module &module, Context &context) {
     w.schedule = cheapest(program, w, baseSchedule(program, id, context), context, footprint);
   }
   if (!good) return false;
+  namePrecision(program);
   addHalfCopies(program);
   return true;
 }
