@@ -5,8 +5,9 @@
 
 The reference network (examples/rtmobile_gru) at each rate of Table II against ONNX Runtime's dense f32 GRU, 50 steps a call,
 one thread, in turns: one block of ONNX Runtime, one of rtmc, again. Ratios are of the minima; a pair whose rounds disagree by more
-than 25 % is marked with '?'. The roof is what a step at exactly its floor would reach: a target above it cannot be met here. Without onnxruntime the ratios are missing and the shares remain. --lyra: folder of
-lyra_16khz_*.raw.gz, for the block-pruned matrices that somebody else made.
+than 25 % is marked with '?'. The roof is what a step at exactly its floor would reach: a target above it cannot be met here.
+Without onnxruntime the ratios are missing and the shares remain. --lyra: folder of lyra_16khz_*.raw.gz, for the block-pruned
+matrices that somebody else made.
 """
 import argparse
 import json
