@@ -76,7 +76,8 @@ YAML::Node loadIrText(const std::string &yaml) {
     std::istringstream stream(yaml);
     YAML::Parser parser(stream);
     AliasGuard guard;
-    parser.HandleNextDocument(guard);  // the one that Load reads; on text like ", a" the parser would never come to an end
+    parser.HandleNextDocument(
+        guard);  // the one that Load reads; on text like ", a" the parser would never come to an end
   }
   return YAML::Load(yaml);
 }

@@ -234,7 +234,8 @@ void addHalfCopies(Program &program) {
 void namePrecision(Program &program) {
   const auto stored = [](const Weights &w) { return w.schedule.precision; };
   const std::vector<Weights> &all = program.weights;
-  if (!all.empty() && std::all_of(all.begin(), all.end(), [&](const Weights &w) { return stored(w) == stored(all[0]); }))
+  if (!all.empty() &&
+      std::all_of(all.begin(), all.end(), [&](const Weights &w) { return stored(w) == stored(all[0]); }))
     program.precision = stored(all[0]);
 }
 

@@ -43,8 +43,8 @@ TEST_CASE("tens of thousands of layers, mistakes and tensors") {
     CHECK(result.messages.size() < 60000);
     // Layers times tensors, or any other square, would be 256 times as much.
     constexpr double kLimit = 4 * kTimes;
-    const double ratio = test::growth(
-        kLimit, [&] { test::load(few[i], fewTensors); }, [&] { test::load(many[i], manyTensors); });
+    const double ratio =
+        test::growth(kLimit, [&] { test::load(few[i], fewTensors); }, [&] { test::load(many[i], manyTensors); });
     MESSAGE(kTimes << " times the input takes " << ratio << " times as long");
     CHECK(ratio <= kLimit);
   }

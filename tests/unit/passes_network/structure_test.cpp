@@ -6,7 +6,6 @@
 #include "random_network.h"
 #include "test_options.h"
 
-
 namespace rtmc::passes::test {
 namespace {
 
