@@ -128,7 +128,7 @@ int measure(const Session &session, Execution &execution, uint32_t stepsPerCall,
   auto after = machine();
   if (!after) return execution.report(after.takeError());
   result.machine = best(*before, *after);
-  result.floor = floorOf(program, result.machine);
+  result.floor = floorOf(program, result.machine, stepsPerCall);
   result.timing = timingOf(*reply);
   // No step is faster than its floor: where one is, the machine was disturbed while the floor was measured, for a much
   // shorter time than the step was.
@@ -136,7 +136,7 @@ int measure(const Session &session, Execution &execution, uint32_t stepsPerCall,
     auto again = machine();
     if (!again) return execution.report(again.takeError());
     result.machine = best(result.machine, *again);
-    result.floor = floorOf(program, result.machine);
+    result.floor = floorOf(program, result.machine, stepsPerCall);
   }
   if (const json::Array *phases = reply->getArray("phase_us")) result.phaseUs = *phases;
   const json::Array *timed = reply->getArray("peers");
