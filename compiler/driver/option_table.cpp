@@ -122,7 +122,9 @@ void addFiles(std::vector<OptionSpec> &table) {
         text(&CL::input)},
        {"--weights", "", "inline|blob", kCompile | kExecute, Group::Files,
         "weights inside the source, or in a file beside it (default inline)", oneOf(&CL::weights, {"inline", "blob"})},
-       {"-MD", "", "FILE", kCompile, Group::Files, "write a depfile for make and ninja", text(&CL::depfile)}});
+       {"-MD", "", "FILE", kCompile, Group::Files, "write a depfile for make and ninja", text(&CL::depfile)},
+       {"--html", "", "FILE", kInspect, Group::Files, "also write a page: patterns before and after, phases, facts",
+        text(&CL::html)}});
 }
 
 void addExecution(std::vector<OptionSpec> &table) {

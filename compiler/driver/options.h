@@ -34,6 +34,7 @@ struct CommandLine {
   uint32_t verbose = 0;
 
   std::string depfile;  // -MD
+  std::string html;     // of inspect: a page
   std::string emit, dumpDir, stopAfter;
   std::vector<std::string> passes;
   bool fold = true, permute = true, reorder = true, shareLoads = true, compact = true;

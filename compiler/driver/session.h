@@ -50,6 +50,7 @@ class Session {
   Diagnostics &diagnostics() { return diagnostics_; }
   passes::Module &module() { return module_; }
   passes::Context &context() { return context_; }
+  const passes::Context &context() const { return context_; }
   ir::Program &program() { return *module_.program; }
   const ir::Program &program() const { return *module_.program; }
   /// The network as the user wrote it: masks attached, not applied. Empty for a kernel IR file.

@@ -1,55 +1,24 @@
 // rtmc inspect MODEL.yaml: what was found in each matrix, what the code will load and read, and what it should cost.
 #include "driver/commands.h"
-#include "driver/program_facts.h"
+#include "driver/inspect/inspect_page.h"
+#include "driver/inspect/inspection.h"
+#include "driver/progress.h"
 #include "driver/session.h"
 #include "driver/table.h"
-#include "passes/tiling.h"
+#include "support/files.h"
 
 #include <fmt/format.h>
-
-#include <algorithm>
-#include <map>
-#include <numeric>
 
 namespace rtmc::driver {
 namespace {
 
-double ratio(double a, double b) {
-  return b == 0 ? 0 : a / b;
-}
-
-std::string schemeText(const ir::Structure &structure) {
-  std::string text(ir::schemeName(structure.scheme));
-  if (structure.blockRows) text += fmt::format(" {}x{}", structure.blockRows, structure.blockColumns);
-  return text;
-}
-
-/// Predicted time of one matrix on one core, from its groups as the passes cut them.
-double predictedNs(const ir::Weights &weights, uint64_t footprint, const passes::Context &context) {
-  const passes::CostModel cost(context.machine, context.target, weights.schedule.precision, weights.schedule.accumulate,
-                               footprint);
-  double ns = 0;
-  if (!weights.packed) return 0;
-  for (const ir::TileRun &run : weights.packed->runs) {
-    const ir::TileShape &shape = weights.packed->shapes[run.shape];
-    ns += cost.tileNs(shape, run.tiles, run.entries, run.rows);
-  }
-  return ns;
-}
-
-struct Row {
-  const ir::Weights *weights;
-  MatrixFacts facts;
-  double ns;
-};
-
-json::Object describeMatrix(const Row &row) {
-  const ir::Weights &w = *row.weights;
+json::Object describeMatrix(const InspectedMatrix &matrix) {
+  const ir::Weights &w = *matrix.weights;
   return json::Object{{"name", w.name},
                       {"rows", w.rows},
                       {"columns", w.columns},
                       {"nonzeros", w.nonzeros},
-                      {"density", ratio(static_cast<double>(w.nonzeros), double(w.rows) * w.columns)},
+                      {"density", densityOf(w)},
                       {"scheme", std::string(ir::schemeName(w.structure.scheme))},
                       {"block_rows", w.structure.blockRows},
                       {"block_columns", w.structure.blockColumns},
@@ -61,85 +30,56 @@ json::Object describeMatrix(const Row &row) {
                       {"accumulate", std::string(ir::accumulateName(w.schedule.accumulate))},
                       {"placement", std::string(ir::placementName(w.schedule.placement))},
                       {"precision", std::string(precisionName(w.schedule.precision))},
-                      {"groups", row.facts.groups},
-                      {"tiles", row.facts.tiles},
-                      {"loads_before", row.facts.loadsBefore},
-                      {"loads_after", row.facts.loadsAfter},
-                      {"csr_bytes", row.facts.csrBytes},
-                      {"weight_bytes", row.facts.valueBytes},
-                      {"index_bytes", row.facts.indexBytes},
-                      {"predicted_ns", row.ns}};
+                      {"groups", matrix.facts.groups},
+                      {"tiles", matrix.facts.tiles},
+                      {"loads_before", matrix.facts.loadsBefore},
+                      {"loads_after", matrix.facts.loadsAfter},
+                      {"csr_bytes", matrix.facts.csrBytes},
+                      {"weight_bytes", matrix.facts.valueBytes},
+                      {"index_bytes", matrix.facts.indexBytes},
+                      {"predicted_ns", matrix.predictedNs}};
 }
 
-/// Largest share's cost over the mean: 1 is perfect.
-double balanceOf(const ir::Phase &phase) {
-  if (phase.shareCost.empty()) return 1;
-  const double sum = std::accumulate(phase.shareCost.begin(), phase.shareCost.end(), 0.0);
-  const double most = *std::max_element(phase.shareCost.begin(), phase.shareCost.end());
-  return sum == 0 ? 1 : most * static_cast<double>(phase.shareCost.size()) / sum;
-}
-
-json::Array describePhases(const ir::Program &program) {
+json::Array describePhases(const Inspection &found) {
   json::Array phases;
-  for (const ir::Section &section : program.sections) {
-    for (const ir::Phase &phase : section.phases) {
-      json::Array shares;
-      for (double ns : phase.shareCost) shares.push_back(ns);
-      phases.push_back(json::Object{{"name", phase.name},
-                                    {"section", section.name},
-                                    {"share_ns", std::move(shares)},
-                                    {"balance", balanceOf(phase)}});
-    }
+  for (const InspectedPhase &each : found.phases) {
+    json::Array shares;
+    for (double ns : each.phase->shareCost) shares.push_back(ns);
+    phases.push_back(json::Object{{"name", each.phase->name},
+                                  {"section", each.section->name},
+                                  {"share_ns", std::move(shares)},
+                                  {"balance", each.balance}});
   }
   return phases;
 }
 
-double predictedStepNs(const ir::Program &program, const passes::Machine &machine) {
-  double ns = 0;
-  size_t phases = 0;
-  for (const ir::Section &section : program.sections) {
-    for (const ir::Phase &phase : section.phases) {
-      if (!phase.shareCost.empty()) ns += *std::max_element(phase.shareCost.begin(), phase.shareCost.end());
-      ++phases;
-    }
-  }
-  return ns + (program.shares > 1 ? static_cast<double>(phases) * machine.barrierNs : 0);
-}
-
-std::string textReport(const Session &session, const std::vector<Row> &rows, double stepNs,
-                       const passes::Machine &machine) {
-  const ir::Program &program = session.program();
+std::string textReport(const Inspection &found) {
+  const ir::Program &program = *found.program;
   std::string text = fmt::format("{}: {} weights, {} threads, target {}, processor {}, machine '{}' ({})\n\n",
                                  program.name, precisionName(program.precision), program.shares, program.target,
-                                 program.cpu, machine.name, machine.source);
+                                 program.cpu, found.machine->name, found.machine->source);
   Table table({"matrix", "<scheme", "fill", "rows", "columns", "density", "groups", "tiles", "<lanes", "loads before",
                "loads after", "CSR bytes", "values", "index", "predicted ns"});
-  MatrixFacts total;
-  double totalNs = 0;
-  for (const Row &row : rows) {
-    const ir::Weights &w = *row.weights;
+  for (const InspectedMatrix &matrix : found.matrices) {
+    const ir::Weights &w = *matrix.weights;
+    const MatrixFacts &facts = matrix.facts;
     table.add({w.name, schemeText(w.structure), fmt::format("{:.3f}", w.structure.fill), std::to_string(w.rows),
-               std::to_string(w.columns),
-               fmt::format("{:.2f} %", 100 * ratio(double(w.nonzeros), double(w.rows) * w.columns)),
-               std::to_string(row.facts.groups), std::to_string(row.facts.tiles), ir::lanesName(w.schedule.lanes),
-               std::to_string(row.facts.loadsBefore), std::to_string(row.facts.loadsAfter),
-               std::to_string(row.facts.csrBytes), std::to_string(row.facts.valueBytes),
-               std::to_string(row.facts.indexBytes), fmt::format("{:.0f}", row.ns)});
-    total += row.facts;
-    totalNs += row.ns;
+               std::to_string(w.columns), fmt::format("{:.2f} %", 100 * densityOf(w)), std::to_string(facts.groups),
+               std::to_string(facts.tiles), ir::lanesName(w.schedule.lanes), std::to_string(facts.loadsBefore),
+               std::to_string(facts.loadsAfter), std::to_string(facts.csrBytes), std::to_string(facts.valueBytes),
+               std::to_string(facts.indexBytes), fmt::format("{:.0f}", matrix.predictedNs)});
   }
+  const MatrixFacts &total = found.total;
   table.add({"total", "", "", "", "", "", std::to_string(total.groups), std::to_string(total.tiles), "",
              std::to_string(total.loadsBefore), std::to_string(total.loadsAfter), std::to_string(total.csrBytes),
-             std::to_string(total.valueBytes), std::to_string(total.indexBytes), fmt::format("{:.0f}", totalNs)});
+             std::to_string(total.valueBytes), std::to_string(total.indexBytes), fmt::format("{:.0f}", found.totalNs)});
   text += table.text() + "\n";
 
   Table phases({"phase", "<section", "<ns per share", "balance"});
-  for (const ir::Section &section : program.sections) {
-    for (const ir::Phase &phase : section.phases) {
-      std::string shares;
-      for (double ns : phase.shareCost) shares += fmt::format("{}{:.0f}", shares.empty() ? "" : " ", ns);
-      phases.add({phase.name, section.name, shares, fmt::format("{:.3f}", balanceOf(phase))});
-    }
+  for (const InspectedPhase &each : found.phases) {
+    std::string shares;
+    for (double ns : each.phase->shareCost) shares += fmt::format("{}{:.0f}", shares.empty() ? "" : " ", ns);
+    phases.add({each.phase->name, each.section->name, shares, fmt::format("{:.3f}", each.balance)});
   }
   text += phases.text() + "\n";
   const ir::FoldReport &folded = program.folded;
@@ -148,7 +88,21 @@ std::string textReport(const Session &session, const std::vector<Row> &rows, dou
   text +=
       fmt::format("bytes: {} packed (values and indices), {:.3f} of CSR's {}\n", total.valueBytes + total.indexBytes,
                   ratio(double(total.valueBytes + total.indexBytes), double(total.csrBytes)), total.csrBytes);
-  return text + fmt::format("predicted: {:.2f} us per step\n", stepNs / 1000);
+  return text + fmt::format("predicted: {:.2f} us per step\n", found.stepNs / 1000);
+}
+
+/// The page goes out before any result is printed: where it cannot be written there is none.
+int writePage(Session &session, const Inspection &found) {
+  const std::string &path = session.line().html;
+  if (path.empty()) return kDone;
+  if (int status = session.checkOutputs({path})) return status;
+  std::string page;
+  {
+    const Progress progress("drawing the page", session.line());
+    page = inspectPage(session, found);
+  }
+  if (llvm::Error error = writeFilesAtomically({{path, std::move(page)}})) return environmentError(std::move(error));
+  return kDone;
 }
 
 }  // namespace
@@ -163,25 +117,19 @@ int inspectCommand(const CommandLine &line) {
     for (const ir::Weights &weights : session.program().weights) groups[weights.name] = weights.groups.size();
   }
   if (int status = session.runPipeline("")) return status;
-  const ir::Program &program = session.program();
-  const uint64_t footprint = passes::estimatedFootprint(program);
-  std::vector<Row> rows;
-  for (const ir::Weights &weights : program.weights) {
-    rows.push_back({&weights, factsOf(weights), predictedNs(weights, footprint, session.context())});
-    rows.back().facts.groups = groups[weights.name];
-  }
-  const passes::Machine &machine = session.context().machine;
-  const double stepNs = predictedStepNs(program, machine);
-  if (!line.json) return printResult(textReport(session, rows, stepNs, machine));
+  const Inspection found = inspectProgram(session, groups);
+  if (int status = writePage(session, found)) return status;
+  if (!line.json) return printResult(textReport(found));
   json::Object result = describeProgram(session);
   json::Array matrices;
-  for (const Row &row : rows) matrices.push_back(describeMatrix(row));
+  for (const InspectedMatrix &matrix : found.matrices) matrices.push_back(describeMatrix(matrix));
   result["matrices"] = std::move(matrices);
-  result["phases"] = describePhases(program);
-  result["folded"] = describeFolding(program.folded);
-  result["predicted_step_ns"] = stepNs;
-  result["machine"] = machine.name;
-  result["machine_source"] = machine.source;
+  result["phases"] = describePhases(found);
+  result["folded"] = describeFolding(found.program->folded);
+  result["predicted_step_ns"] = found.stepNs;
+  result["machine"] = found.machine->name;
+  result["machine_source"] = found.machine->source;
+  if (!line.html.empty()) result["outputs"] = json::Array{line.html};
   return printJson(std::move(result));
 }
 
