@@ -57,7 +57,7 @@ Inspection inspectProgram(const Session &session, const std::map<std::string, ui
     matrix.facts.groups = known == groups.end() ? 0 : known->second;
     found.total += matrix.facts;
     found.totalNs += matrix.predictedNs;
-    found.matrices.push_back(std::move(matrix));
+    found.matrices.push_back(matrix);
   }
   for (const ir::Section &section : program.sections) {
     for (const ir::Phase &phase : section.phases) {

@@ -82,7 +82,7 @@ std::string openSvg(const std::string &title, uint32_t width, uint32_t height) {
 
 /// The cells in a box of their own, whose units are cells.
 std::string cellBox(const Cells &cells, uint32_t x, uint32_t y, Size size) {
-  const std::string border =
+  std::string border =
       fmt::format("<rect class=\"b\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>", x, y, size.width, size.height);
   if (cells.rows == 0 || cells.columns == 0) return border;
   return fmt::format(

@@ -52,9 +52,8 @@ Stripes stripesOf(const ir::Weights &weights, const RunOrder &order) {
       ++stripes.count;
       std::sort(rows.begin(), rows.end());
       for (size_t i = 0; i < rows.size();) {
-        piece.firstRow = rows[i];
-        while (++i < rows.size() && rows[i] <= rows[i - 1] + 1) continue;
-        piece.endRow = rows[i - 1] + 1;
+        piece.firstRow = piece.endRow = rows[i];
+        for (; i < rows.size() && rows[i] <= piece.endRow; ++i) piece.endRow = rows[i] + 1;
         stripes.pieces.push_back(piece);
       }
     }
