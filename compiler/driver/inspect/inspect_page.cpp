@@ -128,11 +128,20 @@ struct Entry {
   const InspectedMatrix *compiled = nullptr;  // null: folded away
 };
 
+/// Runs of each share; of many shares only between what they lie.
 std::string shareWords(const ir::Packed &packed) {
+  constexpr size_t kListed = 8;
+  std::vector<uint32_t> runs;
+  for (size_t share = 0; share + 1 < packed.shareBegin.size(); ++share)
+    runs.push_back(packed.shareBegin[share + 1] - packed.shareBegin[share]);
+  if (runs.size() > kListed) {
+    const auto [fewest, most] = std::minmax_element(runs.begin(), runs.end());
+    return fmt::format("A to {}, {} to {} each", shareLetters(static_cast<uint32_t>(runs.size() - 1)), *fewest,
+                       count(*most, "run"));
+  }
   std::string words;
-  for (uint32_t share = 0; share + 1 < packed.shareBegin.size(); ++share)
-    words += fmt::format("{}{}: {}", share ? ", " : "", shareLetters(share),
-                         count(packed.shareBegin[share + 1] - packed.shareBegin[share], "run"));
+  for (uint32_t share = 0; share < runs.size(); ++share)
+    words += fmt::format("{}{}: {}", share ? ", " : "", shareLetters(share), count(runs[share], "run"));
   return words;
 }
 
@@ -181,9 +190,9 @@ class Pictures {
     for (uint32_t kind = 0; kind < std::size(plot.kinds); ++kind)
       if (plot.kinds[kind]) kinds_.insert(kind);
     return fmt::format(
-        "<figure>{}<figcaption>As it runs: {} of {} rows have weights, {} columns; {} values stored for {}; {}; format "
+        "<figure>{}<figcaption>As it runs: {} of {} rows have weights, {}; {} values stored for {}; {}; format "
         "{}, {}. Shares: {}. Tiles: {}.{}</figcaption></figure>\n",
-        plot.svg, plot.rows, w.rows, w.columns, plot.values, count(w.nonzeros, "kept weight"),
+        plot.svg, plot.rows, w.rows, count(w.columns, "column"), plot.values, count(w.nonzeros, "kept weight"),
         count(plot.stripes, "stripe"), ir::formatName(w.schedule.format), ir::lanesName(w.schedule.lanes),
         shareWords(*w.packed), escapeHtml(kernelWords(w)), cellWords(plot));
   }
@@ -197,8 +206,10 @@ std::string legend(const std::set<uint32_t> &kinds) {
   std::string html =
       "<p>Left: the gate matrix as written, in the user's order. Right: rows in the order in which the code computes "
       "them, columns in the order in which the units are stored; explicit zeros of tiles count as stored. The darker a "
-      "cell, the more of it is taken: five steps, the darkest from four fifths on. Bars with letters at the left: "
-      "threads' shares. Red outlines: stripes, rows that read the same columns; those below four pixels have "
+      "cell, the more of it is taken: five steps, the darkest from four fifths on. Bars at the left, with letters "
+      "where "
+      "there is room: threads' shares. Red outlines: stripes, rows that read the same columns; those below four pixels "
+      "have "
       "none.</p>\n<p>";
   for (const uint32_t kind : kinds)
     html += fmt::format(
