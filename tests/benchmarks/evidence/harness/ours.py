@@ -1,0 +1,127 @@
+"""rtmc as a competitor: its library is compiled once per network, precision, threads and options, checked by rtmc itself (`rtmc bench`
+refuses to time wrong numbers), and then timed by rtmc-runner in a process of its own, in turns with the others."""
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+
+import numpy
+
+from . import processes
+from .networks import CHECK_STEPS, TIMED_STEPS, Network
+from .processes import Failed
+
+PATIENCE = 300  # seconds
+FACTS = ("nonzeros", "weight_bytes", "index_bytes", "csr_bytes", "code_bytes", "loads_before", "loads_after", "floor_us",
+         "floor_bandwidth_us", "floor_multiply_add_us", "floor_gates_us", "live_gates", "footprint_bytes", "footprint_gbps", "phase_us",
+         "placement", "threads_used", "cpu", "target")
+
+
+@dataclasses.dataclass(frozen=True)
+class Library:
+    path: pathlib.Path
+    symbol: str
+    arena: bool
+    facts: dict
+
+
+class Rtmc:
+    """The program, or why there is none: `missing` is "" where it works."""
+
+    def __init__(self, path: pathlib.Path):
+        self.path, self.runner = path, path.with_name("rtmc-runner")
+        self.version, self.hash, self.missing = "", "", ""
+        self.libraries: dict[tuple, Library] = {}
+        try:
+            self.version = processes.run([str(path), "--version"], 30).strip()
+            if not self.runner.exists():
+                raise Failed(f"rtmc-runner is not beside {path.name}")
+            digest = hashlib.sha256(path.read_bytes() + self.runner.read_bytes())
+            self.hash = digest.hexdigest()[:16]
+        except Failed as problem:
+            self.missing = f"rtmc: {problem}"
+
+    def json(self, *arguments: str) -> dict:
+        if self.missing:
+            raise Failed(self.missing)
+        text = processes.run([str(self.path), *arguments, "--json", "--quiet"], PATIENCE)
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise Failed(f"rtmc {arguments[0]} printed no JSON") from None
+
+    def library(self, network: Network, precision: str, threads: int, options: tuple[str, ...] = ()) -> Library:
+        """Compiled and checked; kept while its network is."""
+        key = (network.folder, precision, threads, options)
+        if key not in self.libraries or not self.libraries[key].path.exists():
+            self.libraries[key] = self._build(network, precision, threads, options)
+        return self.libraries[key]
+
+    def _build(self, network: Network, precision: str, threads: int, options: tuple[str, ...]) -> Library:
+        how = ("--precision", precision, "--threads", str(threads), *options)
+        bench = self.json("bench", str(network.model), *how, "--quick")
+        inspect = self.json("inspect", str(network.model), *how)
+        name = hashlib.sha256(repr(how).encode()).hexdigest()[:12]
+        folder = network.folder / name
+        folder.mkdir(exist_ok=True)
+        source, library = folder / "kernel.cpp", folder / "model.so"
+        processes.run([str(self.path), str(network.model), "-o", str(source), *how, "--quiet"], PATIENCE)
+        code = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+        compiler = bench["compiler"]
+        processes.run([*compiler["cxx"], *compiler["cxx_flags"], f"-Wa,-I{folder}", str(source), "-o", str(library)], PATIENCE)
+        source.unlink()
+        facts = {name: bench[name] for name in FACTS if name in bench}
+        facts |= {"compiler": compiler["cxx_version"], "code": code, "folded": inspect.get("folded"),
+                  "phases": [phase["name"] for phase in inspect.get("phases", [])]}
+        return Library(library, f"{bench['name']}_model", bench["placement"] == "arena", facts)
+
+    def forget(self, network_folder: pathlib.Path) -> None:
+        for key in [key for key in self.libraries if key[0] == network_folder]:
+            shutil.rmtree(self.libraries.pop(key).path.parent, ignore_errors=True)
+
+
+class Ours:
+    """One library in one rtmc-runner. Same face as peers_client.Peer."""
+
+    def __init__(self, rtmc: Rtmc, network: Network, label: str, precision: str, threads: int, steps: int, run_threads: int = 0,
+                 options: tuple[str, ...] = ()):
+        self.rtmc, self.network, self.options = rtmc, network, options
+        self.steps, self.compiled, self.threads = steps, threads, run_threads or threads
+        self.entry = {"id": f"rtmc-{label}", "label": f"rtmc {label}", "kind": "ours", "precision": precision, "threads": self.threads,
+                      "steps": steps, "products_only": False, "settings": " ".join(options), "version": rtmc.version}
+        self.talker, self.library = None, None
+
+    def open(self, log: pathlib.Path) -> None:
+        self.library = self.rtmc.library(self.network, self.entry["precision"], self.compiled, self.options)
+        self.entry["facts"] = self.library.facts
+        self.talker = processes.Talker([str(self.rtmc.runner)], log)
+        self._ask({"cmd": "load", "library": str(self.library.path), "symbol": self.library.symbol})
+
+    def _ask(self, request: dict) -> dict:
+        reply = self.talker.ask(request, PATIENCE)
+        if not reply.get("ok"):
+            raise Failed(f"rtmc-runner: {reply.get('error', 'no reason')}")
+        return reply
+
+    def _session(self) -> dict:
+        return {"threads": self.threads, "arena": self.library.arena}
+
+    def check(self, output: pathlib.Path) -> None:
+        raw = output.with_suffix(".f32")
+        self._ask({"cmd": "run", "input": str(self.network.folder / "x.f32"), "steps": CHECK_STEPS, "output": str(raw), "chunk": 1,
+                   **self._session()})
+        numpy.save(output, numpy.fromfile(raw, "<f4").reshape(CHECK_STEPS, -1))
+        os.remove(raw)
+
+    def measure(self, seconds: float) -> dict:
+        reply = self._ask({"cmd": "bench", "input": str(self.network.folder / "timed.f32"), "steps": TIMED_STEPS, "phases": False,
+                           "steps_per_call": self.steps, "min_seconds": seconds, **self._session()})
+        self.entry["threads_used"] = reply["threads_used"]
+        return {"min": reply["step_us_min"], "median": reply["step_us_median"],
+                "calls": reply["repetitions"] * reply["calls_per_repetition"]}
+
+    def close(self) -> None:
+        if self.talker:
+            self.talker.close()
