@@ -1,0 +1,129 @@
+"""oneMKL's sparse matrices by the inspector-executor interface: the matrix is shown once, with the hint that it will be multiplied
+often, and MKL may rearrange it. BSR takes the fastest of several block sizes and orders within a block; padding is zeros."""
+import ctypes
+import ctypes.util
+import importlib.metadata
+import pathlib
+
+import numpy
+
+from .compiled import COLUMN_MAJOR, MKL, ROW_MAJOR, Candidate, CProduct, Products, compile_products, csr
+
+OPERATION, BASE_ZERO, KEEP_MEMORY = 10, 0, 81  # NON_TRANSPOSE, SPARSE_INDEX_BASE_ZERO, SPARSE_MEMORY_AGGRESSIVE
+CALLS = 1_000_000  # that are announced
+BLOCKS = (2, 4, 8, 16)
+
+
+class _Descr(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_int), ("mode", ctypes.c_int), ("diag", ctypes.c_int)]
+
+
+GENERAL = _Descr(20, 0, 0)
+
+
+def _library():
+    def load(package, stem):
+        for file in importlib.metadata.files(package) or []:
+            if file.name.startswith(stem):
+                return ctypes.CDLL(str(pathlib.Path(file.locate()).resolve()), mode=ctypes.RTLD_GLOBAL)
+        return None
+
+    try:
+        load("intel-openmp", "libiomp5.so")  # libmkl_rt looks for it by name, not beside itself
+        library = load("mkl", "libmkl_rt.so")
+    except importlib.metadata.PackageNotFoundError:
+        found = ctypes.util.find_library("mkl_rt")
+        library = ctypes.CDLL(found, mode=ctypes.RTLD_GLOBAL) if found else None
+    if library is None:
+        raise ModuleNotFoundError("mkl is not installed", name="mkl")
+    return library
+
+
+def _succeed(status, what):
+    if status:
+        raise RuntimeError(f"mkl_sparse_{what} ended with status {status}")
+
+
+def _pointer(array):
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def _optimized(library, handle):
+    _succeed(library.mkl_sparse_set_mv_hint(handle, OPERATION, GENERAL, CALLS), "set_mv_hint")
+    _succeed(library.mkl_sparse_set_memory_hint(handle, KEEP_MEMORY), "set_memory_hint")
+    _succeed(library.mkl_sparse_optimize(handle), "optimize")
+    return handle
+
+
+def bsr(weights, size, order):
+    """-> starts, block columns, values [blocks, size, size] of the blocks that have a nonzero; edges are padded with zeros."""
+    rows, columns = (-(-n // size) for n in weights.shape)
+    padded = numpy.zeros((rows * size, columns * size), numpy.float32)
+    padded[:weights.shape[0], :weights.shape[1]] = weights
+    blocks = padded.reshape(rows, size, columns, size).transpose(0, 2, 1, 3)
+    row, column = numpy.nonzero(blocks.any(axis=(2, 3)))
+    starts = numpy.zeros(rows + 1, numpy.int32)
+    numpy.cumsum(numpy.bincount(row, minlength=rows), out=starts[1:])
+    values = blocks[row, column]
+    return starts, column.astype(numpy.int32), numpy.ascontiguousarray(values if order == ROW_MAJOR else values.transpose(0, 2, 1))
+
+
+def _candidate(library, words, handles_of):
+    function = ctypes.cast(library.mkl_sparse_s_mv, ctypes.c_void_p).value
+
+    def make(plan):
+        made = [handles_of(p.weights) for p in plan]
+        products = [CProduct(kind=MKL, rows=rows, columns=columns, matrix=handle.value, function=function)
+                    for handle, rows, columns, _ in made]
+        return Candidate(words, products, made, [len(p.weights) for p in plan])
+    return make
+
+
+def _csr(library):
+    def make(weights):
+        arrays, handle = csr(weights), ctypes.c_void_p()
+        starts, indices, values = arrays
+        _succeed(library.mkl_sparse_s_create_csr(ctypes.byref(handle), BASE_ZERO, *weights.shape, _pointer(starts),
+                                                 ctypes.c_void_p(starts.ctypes.data + 4), _pointer(indices), _pointer(values)), "create_csr")
+        return _optimized(library, handle), *weights.shape, arrays
+    return [_candidate(library, "", make)]
+
+
+def _bsr(library):
+    def maker(size, order):
+        def make(weights):
+            arrays, handle = bsr(weights, size, order), ctypes.c_void_p()
+            starts, indices, values = arrays
+            rows, columns = (-(-n // size) for n in weights.shape)
+            _succeed(library.mkl_sparse_s_create_bsr(
+                ctypes.byref(handle), BASE_ZERO, order, rows, columns, size, _pointer(starts), ctypes.c_void_p(starts.ctypes.data + 4),
+                _pointer(indices), _pointer(values)), "create_bsr")
+            return _optimized(library, handle), rows * size, columns * size, arrays
+        return make
+    return [_candidate(library, f", {size}x{size} blocks by {'rows' if order == ROW_MAJOR else 'columns'}", maker(size, order))
+            for size in BLOCKS for order in (ROW_MAJOR, COLUMN_MAJOR)]
+
+
+def _kernels():
+    """Which kernels MKL chose for this processor: it goes by the maker, too, and takes its generic ones elsewhere than on Intel's.
+    No documented setting changes that, so none is used; the report has to say it."""
+    loaded = pathlib.Path("/proc/self/maps").read_text()
+    names = {"libmkl_avx10": "AVX10", "libmkl_avx512": "AVX-512", "libmkl_avx2": "AVX2", "libmkl_mc3": "SSE4.2",
+             "libmkl_def": "generic (it knows its maker's processors only)"}
+    return next((f"kernels: {words}" for stem, words in names.items() if f"/{stem}.so" in loaded), "kernels: unknown")
+
+
+def open_peer(info, network, x, threads, steps):
+    loop, _, _ = compile_products(1)
+    library = _library()
+    text = ctypes.create_string_buffer(200)
+    library.mkl_get_version_string(text, len(text))
+    used = library.mkl_get_max_threads()
+    peer = Products(network, x, info.dense, steps, loop, (_bsr if info.name == "mkl-bsr" else _csr)(library))
+    try:
+        peer.version = importlib.metadata.version("mkl")
+    except importlib.metadata.PackageNotFoundError:
+        peer.version = text.value.decode().split("Version")[-1].split()[0]
+    form = "BSR" if info.name == "mkl-bsr" else "CSR"
+    peer.settings = f"f32, {used} thread{'s' * (used > 1)}, {form}{peer.words}, inspector-executor, {_kernels()}"
+    return peer
