@@ -2,7 +2,7 @@
 import dataclasses
 import pathlib
 
-from . import spy
+from . import small, spy
 from .networks import DENSE, Networks
 from .ours import Ours, Rtmc
 from .peers_client import Peer, Peers
@@ -124,4 +124,14 @@ def _ablation(bench: Bench, cell: Cell) -> dict:
     return result
 
 
-_PARTS = {"machine": _machine, "dense": _dense, "reference": _reference, "sparse": _sparse, "ablation": _ablation}
+def _small(bench: Bench, cell: Cell) -> dict:
+    bench.say(f"making {cell.network}")
+    network, op, reset, what = small.make(bench.scratch / "small", cell.network)
+    competitors = [Ours(bench.rtmc, network, precision, precision, 1, 1) for precision in ("f32", "bf16")]
+    chosen = dict.fromkeys((name, reset) for name, form in bench.peers.chosen(True, op)
+                           if op == "lstm" or form == reset or bench.peers.known[name].products_only)
+    competitors += [Peer(bench.peers, name, form, network, 1, 1) for name, form in chosen]
+    return _result(bench, cell, network, competitors) | {"what": what}
+
+
+_PARTS = {"machine": _machine, "dense": _dense, "reference": _reference, "sparse": _sparse, "ablation": _ablation, "small": _small}

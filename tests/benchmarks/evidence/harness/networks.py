@@ -11,8 +11,9 @@ import numpy
 
 from . import paper, processes
 
-CHECK_STEPS = 16  # rows of x.npy: enough for every wire to matter, few enough that no rounding has grown
-TIMED_STEPS = 64  # rows that rtmc's timed calls walk through
+ROOT = paper.REFERENCE.parents[1]  # of the project
+CHECK_STEPS = 16  # enough for every wire to matter, few enough that no rounding has grown
+TIMED_STEPS = 64
 DENSE = "1_256x256"
 
 
@@ -23,6 +24,8 @@ class Network:
     outputs: int
     weights: int  # of the matrices, before pruning
     kept: int
+    steps: int = CHECK_STEPS  # rows of x
+    timed_steps: int = TIMED_STEPS  # rows that rtmc's timed calls walk through
 
     @property
     def model(self) -> pathlib.Path:
@@ -33,7 +36,8 @@ class Network:
         return self.folder / "x.npy"
 
     def npz(self, reset: str) -> pathlib.Path:
-        return self.folder / f"network_{reset}.npz"
+        own = self.folder / f"network_{reset}.npz"
+        return own if own.exists() else self.folder / "network.npz"
 
 
 def read_safetensors(path: pathlib.Path) -> dict[str, numpy.ndarray]:
@@ -49,12 +53,17 @@ def read_safetensors(path: pathlib.Path) -> dict[str, numpy.ndarray]:
 
 
 def write_inputs(folder: pathlib.Path, inputs: int) -> None:
-    """x.npy [CHECK_STEPS, inputs] that results are compared on, timed.f32 [TIMED_STEPS, inputs] for rtmc-runner: unit variance."""
+    """Of unit variance."""
     random = numpy.random.default_rng(3)
-    numpy.save(folder / "x.npy", random.standard_normal((CHECK_STEPS, inputs)).astype(numpy.float32))
-    numpy.save(folder / "timed.npy", random.standard_normal((TIMED_STEPS, inputs)).astype(numpy.float32))
-    for name in ("x", "timed"):
-        (folder / f"{name}.f32").write_bytes(numpy.load(folder / f"{name}.npy").astype("<f4").tobytes())
+    x = random.standard_normal((CHECK_STEPS, inputs)).astype(numpy.float32)
+    numpy.save(folder / "x.npy", x)
+    write_raw(folder, x, random.standard_normal((TIMED_STEPS, inputs)))
+
+
+def write_raw(folder: pathlib.Path, x: numpy.ndarray, timed: numpy.ndarray) -> None:
+    """For rtmc-runner: what results are compared on, and what it is timed on."""
+    for name, values in (("x", x), ("timed", timed)):
+        (folder / f"{name}.f32").write_bytes(values.astype("<f4").tobytes())
 
 
 class Networks:

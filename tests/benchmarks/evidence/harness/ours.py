@@ -10,7 +10,7 @@ import shutil
 import numpy
 
 from . import processes
-from .networks import CHECK_STEPS, TIMED_STEPS, Network
+from .networks import Network
 from .processes import Failed
 
 PATIENCE = 300  # seconds
@@ -110,14 +110,14 @@ class Ours:
 
     def check(self, output: pathlib.Path) -> None:
         raw = output.with_suffix(".f32")
-        self._ask({"cmd": "run", "input": str(self.network.folder / "x.f32"), "steps": CHECK_STEPS, "output": str(raw), "chunk": 1,
-                   **self._session()})
-        numpy.save(output, numpy.fromfile(raw, "<f4").reshape(CHECK_STEPS, -1))
+        self._ask({"cmd": "run", "input": str(self.network.folder / "x.f32"), "steps": self.network.steps, "output": str(raw),
+                   "chunk": 1, **self._session()})
+        numpy.save(output, numpy.fromfile(raw, "<f4").reshape(self.network.steps, -1))
         os.remove(raw)
 
     def measure(self, seconds: float) -> dict:
-        reply = self._ask({"cmd": "bench", "input": str(self.network.folder / "timed.f32"), "steps": TIMED_STEPS, "phases": False,
-                           "steps_per_call": self.steps, "min_seconds": seconds, **self._session()})
+        reply = self._ask({"cmd": "bench", "input": str(self.network.folder / "timed.f32"), "steps": self.network.timed_steps,
+                           "phases": False, "steps_per_call": self.steps, "min_seconds": seconds, **self._session()})
         self.entry["threads_used"] = reply["threads_used"]
         return {"min": reply["step_us_min"], "median": reply["step_us_median"],
                 "calls": reply["repetitions"] * reply["calls_per_repetition"]}

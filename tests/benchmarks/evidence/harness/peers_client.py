@@ -44,6 +44,7 @@ class Peers:
         found = []
         for info in self.known.values():
             if bool(info.dense) == dense:
+                # Products have no reset, and an LSTM has none.
                 forms = ("before",) if info.products_only or op != "gru" else tuple(info.reset)
                 found += [(info.name, form) for form in ("before", "after") if form in forms]
         return found

@@ -6,6 +6,7 @@ from . import paper
 
 PARTS = ("machine", "dense", "reference", "sparse", "ablation", "small")
 BLOCKS = ("256x256", "64x256", "32x128")
+SMALL = ("deepfilternet3", "dtln", "silero_vad")  # networks of small.py
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +23,15 @@ class Settings:
     sparse_rates: tuple[int, ...]
     ablation_rates: tuple[int, ...]
     ablation_precisions: tuple[str, ...]
+    small: tuple[str, ...]
 
 
 FULL = Settings("full", rounds=7, seconds=0.2, rates=paper.RATES, blocks=BLOCKS, precisions=("f32", "f16", "bf16"), threads=(1, 2),
-                steps=(1, 50), sparse_rates=paper.RATES[1:], ablation_rates=(10, 29, 103, 301), ablation_precisions=("bf16", "f32"))
+                steps=(1, 50), sparse_rates=paper.RATES[1:], ablation_rates=(10, 29, 103, 301), ablation_precisions=("bf16", "f32"),
+                small=SMALL)
 QUICK = Settings("quick", rounds=3, seconds=0.08, rates=(1, 10, 29, 103, 301), blocks=BLOCKS[:1], precisions=("f32", "bf16"), threads=(1,),
-                 steps=(50,), sparse_rates=(29,), ablation_rates=(29,), ablation_precisions=("bf16",))
+                 steps=(50,), sparse_rates=(29,), ablation_rates=(29,), ablation_precisions=("bf16",),
+                 small=SMALL[:1])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +77,7 @@ def restrict(settings: Settings, rates: tuple[int, ...] | None) -> Settings:
     return dataclasses.replace(settings, rates=rates, **chosen)
 
 
-def cells(settings: Settings, cores: int, networks: tuple[str, ...] = (), only: tuple[str, ...] = PARTS) -> tuple[list[Cell], list[str]]:
+def cells(settings: Settings, cores: int, only: tuple[str, ...] = PARTS) -> tuple[list[Cell], list[str]]:
     """-> cells in the order in which they are measured, and what is left out, in words. Cells of one network follow each other."""
     how = (("rounds", settings.rounds), ("seconds", settings.seconds))
     threads = tuple(t for t in settings.threads if t <= cores)
@@ -95,5 +99,5 @@ def cells(settings: Settings, cores: int, networks: tuple[str, ...] = (), only: 
                 found += [Cell("sparse", (("block", block), ("rate", rate), ("threads", t)), how) for t in threads]
             if rate in settings.ablation_rates:
                 found += [Cell("ablation", (("block", block), ("rate", rate), ("precision", p)), how) for p in settings.ablation_precisions]
-    found += [Cell("small", (("network", name),), how) for name in networks]
+    found += [Cell("small", (("network", name),), how) for name in settings.small]
     return [cell for cell in found if cell.part in only], left_out

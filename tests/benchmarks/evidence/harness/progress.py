@@ -17,7 +17,8 @@ class Progress:
         if not self.shown:
             return
         passed = time.monotonic() - self.begin
-        left = f", {_minutes(passed / self.done * (self.total - self.done))} left" if self.done else ""
+        # The first cell is the machine's own: it says nothing about the others.
+        left = f", {_minutes(passed / self.done * (self.total - self.done))} left" if self.done > 1 else ""
         line = f"[{self.done + 1}/{self.total}] {self.title}{': ' if doing else ''}{doing} ({_minutes(passed)}{left})"
         sys.stderr.write(f"\r\x1b[K{line[:shutil.get_terminal_size().columns - 1]}")
         sys.stderr.flush()

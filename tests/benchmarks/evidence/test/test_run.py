@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import pty
 import re
 import signal
 import subprocess
@@ -26,10 +27,10 @@ class Run(unittest.TestCase):
         facts = {"missing": {"unobtainable": "no matching distribution found"}, "wheels": {"numpy": "1"}}
         (self.folder / "environment.json").write_text(json.dumps(facts))
 
-    def start(self, *words, rtmc="rtmc", peers=HERE / "fake_peers"):
+    def start(self, *words, rtmc="rtmc", peers=HERE / "fake_peers", errors=subprocess.PIPE):
         return subprocess.Popen([sys.executable, "-B", str(HERE / "tiny_main.py"), "--rtmc", str(self.folder / rtmc), "--out",
                                  str(self.out), "--peers", str(peers), "--environment", str(self.folder / "environment.json"), *words],
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                stdout=subprocess.PIPE, stderr=errors, text=True, env=dict(os.environ, COLUMNS="200"))
 
     def run_(self, *words, status=0, **how):
         process = self.start(*words, **how)
@@ -45,7 +46,7 @@ class Run(unittest.TestCase):
         return (self.out / "results.md").read_text()
 
     def test_report(self):
-        out, errors = self.run_("--quick", "--rates", "1,29")
+        out, errors = self.run_("--quick", "--rates", "1,29", "--only", "machine,dense,reference,sparse,ablation")
         self.assertEqual(out.split(), [str(self.out / name) for name in ("report.html", "results.md", "results.json")])
         self.assertEqual(errors, "")
         self.assertEqual(sorted(p.name for p in self.out.iterdir()), [".lock", "report.html", "results.json", "results.md"])
@@ -125,7 +126,7 @@ class Run(unittest.TestCase):
         _, errors = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 130, errors)
         self.assertIn("interrupted: the same command goes on from here", errors)
-        self.assertRegex(self.report(), r"\d of 6 cells have no results \(the run was interrupted, and the same command goes on\)")
+        self.assertRegex(self.report(), r"\d of 7 cells have no results \(the run was interrupted, and the same command goes on\)")
 
     def test_without_rtmc(self):
         _, errors = self.run_("--quick", "--rates", "1,29", "--only", "machine,dense", rtmc="nowhere", status=2)
@@ -141,6 +142,24 @@ class Run(unittest.TestCase):
         self.assertIn("no peers: there is no none/__init__.py", text)
         self.assertIn("No dense peer was measured with these threads and steps.", text)
         self.assertIn("25.0 (25.0 - 25.0)", text)
+
+    def test_progress_on_a_terminal(self):
+        master, slave = pty.openpty()
+        process = self.start("--quick", "--rates", "29", "--only", "machine,dense", errors=slave)
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(master, 4096)
+            except OSError:  # what a closed terminal answers
+                break
+            shown += piece
+        os.close(master)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, shown)
+        self.assertIn(b"[1/2] machine: measuring the machine (0:00)", shown)
+        self.assertRegex(shown, rb"\[2/2\] dense 1 thread 50 steps a call: round 3 of 3: steady, reset after \(0:\d\d\)")
+        self.assertTrue(shown.endswith(b"\r\x1b[K"), "the line is cleared at the end")
 
     def test_another_rtmc_begins_anew(self):
         words = ("--quick", "--rates", "29", "--only", "machine")
