@@ -11,11 +11,13 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 OWN = ("numpy", "matplotlib", "pyyaml")
+UNREACHABLE = re.compile(r"failed to establish a new connection|name resolution|network is unreachable|timed out", re.I)
 VERSIONS = """
 import importlib.metadata, json, sys
 found = {}
@@ -100,7 +102,7 @@ def main() -> int:
         status, text = run([python, "-m", "pip", "install", "--disable-pip-version-check", "--only-binary", ":all:", "-q", "--retries", "1",
                             "--timeout", "20", *index, wheel], 900)
         if status:
-            missing[wheel] = last_line(text)
+            missing[wheel] = "the package index cannot be reached" if UNREACHABLE.search(text) else last_line(text)
     found |= installed(python, wheels)
     if "numpy" not in found:
         # Debian's numpy: everything can be measured then but the peers, and nothing is drawn.

@@ -52,7 +52,7 @@ def fresh(bench: Bench, cell: Cell, result: dict | None) -> bool:
 
 def dense_key(cell: Cell) -> str:
     """Of the cell in which the dense peers were measured with the same threads and steps."""
-    return Cell("dense", (("threads", cell.threads), ("steps", cell.steps)), cell.settings).key
+    return dataclasses.replace(cell, part="dense", values=(("threads", cell.threads), ("steps", cell.steps))).key
 
 
 def best_dense(result: dict | None) -> list[dict]:
@@ -73,7 +73,7 @@ def _machine(bench: Bench, cell: Cell) -> dict:
 def _dense(bench: Bench, cell: Cell) -> dict:
     network = bench.network(1, DENSE.partition("_")[2])
     competitors = [Ours(bench.rtmc, network, "f32", "f32", cell.threads, cell.steps)]
-    competitors += _peers(bench, network, True, cell.threads, cell.steps)
+    competitors += _peers(bench, network, True, cell.threads, cell.steps, dict(cell.settings)["forms"])
     return _result(bench, cell, network, competitors)
 
 
@@ -82,8 +82,8 @@ def _result(bench: Bench, cell: Cell, network, competitors: list) -> dict:
             "peers_state": bench.peers.state()}
 
 
-def _peers(bench: Bench, network, dense: bool, threads: int, steps: int) -> list[Peer]:
-    chosen = bench.peers.chosen(dense)
+def _peers(bench: Bench, network, dense: bool, threads: int, steps: int, forms: int = 2) -> list[Peer]:
+    chosen = bench.peers.chosen(dense, forms=forms)
     names = [name for name, _ in chosen]
     return [Peer(bench.peers, name, reset, network, threads, steps, names.count(name) == 1) for name, reset in chosen]
 

@@ -38,10 +38,16 @@ class Rtmc:
             self.version = processes.run([str(path), "--version"], 30).strip()
             if not self.runner.exists():
                 raise Failed(f"rtmc-runner is not beside {path.name}")
-            digest = hashlib.sha256(path.read_bytes() + self.runner.read_bytes())
-            self.hash = digest.hexdigest()[:16]
+            self.hash = self._hash()
         except Failed as problem:
             self.missing = f"rtmc: {problem}"
+
+    def _hash(self) -> str:
+        """Of all that decides what is timed: the programs, the headers that generated code includes, the compiler that was asked for."""
+        digest = hashlib.sha256(os.environ.get("CXX", "").encode())
+        for file in (self.path, self.runner, *sorted((self.path.parent.parent / "include" / "rtm").glob("*"))):
+            digest.update(file.read_bytes())
+        return digest.hexdigest()[:16]
 
     def json(self, *arguments: str) -> dict:
         if self.missing:

@@ -15,6 +15,7 @@ class Settings:
     name: str
     rounds: int
     seconds: float
+    forms: int  # of the GRU that each dense peer is timed in, the reference network's own first
     rates: tuple[int, ...]
     blocks: tuple[str, ...]
     precisions: tuple[str, ...]
@@ -26,11 +27,11 @@ class Settings:
     small: tuple[str, ...]
 
 
-FULL = Settings("full", rounds=7, seconds=0.2, rates=paper.RATES, blocks=BLOCKS, precisions=("f32", "f16", "bf16"), threads=(1, 2),
-                steps=(1, 50), sparse_rates=paper.RATES[1:], ablation_rates=(10, 29, 103, 301), ablation_precisions=("bf16", "f32"),
-                small=SMALL)
-QUICK = Settings("quick", rounds=3, seconds=0.08, rates=(1, 10, 29, 103, 301), blocks=BLOCKS[:1], precisions=("f32", "bf16"), threads=(1,),
-                 steps=(50,), sparse_rates=(29,), ablation_rates=(29,), ablation_precisions=("bf16",),
+FULL = Settings("full", rounds=7, seconds=0.2, forms=2, rates=paper.RATES, blocks=BLOCKS, precisions=("f32", "f16", "bf16"),
+                threads=(1, 2), steps=(1, 50), sparse_rates=paper.RATES[1:], ablation_rates=(10, 29, 103, 301),
+                ablation_precisions=("bf16", "f32"), small=SMALL)
+QUICK = Settings("quick", rounds=3, seconds=0.08, forms=1, rates=(10, 29, 103), blocks=BLOCKS[:1], precisions=("f32", "bf16"),
+                 threads=(1,), steps=(50,), sparse_rates=(29,), ablation_rates=(29,), ablation_precisions=("bf16",),
                  small=SMALL[:1])
 
 
@@ -79,7 +80,7 @@ def restrict(settings: Settings, rates: tuple[int, ...] | None) -> Settings:
 
 def cells(settings: Settings, cores: int, only: tuple[str, ...] = PARTS) -> tuple[list[Cell], list[str]]:
     """-> cells in the order in which they are measured, and what is left out, in words. Cells of one network follow each other."""
-    how = (("rounds", settings.rounds), ("seconds", settings.seconds))
+    how = (("rounds", settings.rounds), ("seconds", settings.seconds), ("forms", settings.forms))
     threads = tuple(t for t in settings.threads if t <= cores)
     left_out = [f"{t} threads: this machine has {cores} core{'s' if cores > 1 else ''}" for t in settings.threads if t > cores]
     pairs = [(t, s) for t in threads for s in settings.steps]

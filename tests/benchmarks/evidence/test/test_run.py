@@ -52,12 +52,12 @@ class Run(unittest.TestCase):
         self.assertEqual(sorted(p.name for p in self.out.iterdir()), [".lock", "report.html", "results.json", "results.md"])
         text = self.report()
         dense = text[text.index("## Dense"):text.index("## Sparse")]
-        self.assertIn("| steady, reset before | f32 | 100 | 110 | 0.50 (0.50 - 0.50) |", dense)
+        self.assertIn("| steady | f32 | 100 | 110 | 0.50 (0.50 - 0.50) |", dense)
         # 80 and 160 us against our 200: refused, and no ratio beside it.
         self.assertIn("| jumpy | f32 | 80.0 | 176 | rounds disagree by 100 % |", dense)
         self.assertIn("| absent | f32 | missing: it is never here |", dense)
         self.assertIn("| no-wheel | f32 | missing: unobtainable is not installed: no matching distribution found |", dense)
-        self.assertIn("| wrong | f32 | not timed: its numbers are wrong: wrong differs by 1 |", dense)
+        self.assertIn("| wrong | f32 | not timed: its numbers are wrong: they differ by 1; 0.001 is allowed |", dense)
         self.assertRegex(dense, r"\| crash \| f32 \| not timed: while it was timed: python\S* ended with status 1: segmentation fault")
         self.assertIn("| slip | f32 | not timed: while it was timed: it slipped |", dense)
         self.assertIn("| csr (products only) | f32 | 40.0 | 44.0 | 5.00 (5.00 - 5.00) | 10.0 (10.0 - 10.0) |", text)
@@ -72,7 +72,8 @@ class Run(unittest.TestCase):
         self.assertIn("| without reorder | --no-reorder | 12.0 | 3.00 (3.00 - 3.00) | 30 | 5,120 | 3.00 times the time without it |", text)
         self.assertIn("| without unrolling | --unroll none | 4.00 | 1.00 (1.00 - 1.00) | 30 | 5,120 | nothing here: the same code |", text)
         self.assertIn("| without the compact format | --no-compact | not measured: rtmc ended with status 3: error: this fake", text)
-        for reason in ("absent: it is never here (in: dense)", "wrong: its numbers are wrong: wrong differs by 1 (in: dense)"):
+        for reason in ("absent: it is never here (in: dense)",
+                       "wrong: its numbers are wrong: they differ by 1; 0.001 is allowed (in: dense)"):
             self.assertIn(reason, self.results()["missing"])
         html = (self.out / "report.html").read_text()
         self.assertNotIn("<script", html)
@@ -133,7 +134,7 @@ class Run(unittest.TestCase):
         self.assertIn("not measured: machine: rtmc: nowhere cannot be started: No such file or directory", errors)
         text = self.report()
         self.assertIn("- rtmc: nowhere cannot be started: No such file or directory", text)
-        self.assertIn("| steady, reset before | f32 | 100 | 110 |", text)
+        self.assertIn("| steady | f32 | 100 | 110 |", text)
         self.assertIn("| rtmc f32 | f32 | not timed: rtmc: nowhere cannot be started", text)
 
     def test_without_peers(self):
@@ -158,7 +159,7 @@ class Run(unittest.TestCase):
         process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, shown)
         self.assertIn(b"[1/2] machine: measuring the machine (0:00)", shown)
-        self.assertRegex(shown, rb"\[2/2\] dense 1 thread 50 steps a call: round 3 of 3: steady, reset after \(0:\d\d\)")
+        self.assertRegex(shown, rb"\[2/2\] dense 1 thread 50 steps a call: round 3 of 3: fast-bf16 \(0:\d\d\)")
         self.assertTrue(shown.endswith(b"\r\x1b[K"), "the line is cleared at the end")
 
     def test_another_rtmc_begins_anew(self):
