@@ -36,7 +36,7 @@ class _Model(torch.nn.Module):
 
 def _quantized(model):
     engines = torch.backends.quantized.supported_engines
-    for engine in ("x86", "fbgemm", "qnnpack", "onednn"):
+    for engine in ("x86", "fbgemm", "onednn", "qnnpack"):
         if engine in engines:
             torch.backends.quantized.engine = engine
             break

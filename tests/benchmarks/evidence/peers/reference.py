@@ -1,9 +1,9 @@
 """What `check` must produce, in numpy with double precision, and how close is close enough.
 
 Two right programs differ by rounding, and a recurrent network may magnify that, so no constant will do: the network runs again
-with its weights and the vectors of its products disturbed at random by what the precision may round, and the largest change of any
-output, of several such runs, times SAFETY is the bound. (tests/onnxruntime/compare.py measures rtmc in the same way.) What a wrong
-index, gate or mask changes is of the order of the outputs themselves.
+with its weights, the vectors and results of its products and the states disturbed at random by what the precision may round, and
+the largest change of any output, of several such runs, times SAFETY is the bound. (tests/onnxruntime/compare.py measures rtmc in
+the same way.) What a wrong index, gate or mask changes is of the order of the outputs themselves.
 """
 import dataclasses
 import zlib
@@ -16,8 +16,8 @@ from .products import plan, vectors
 
 SAFETY, RUNS = 4.0, 3
 FLOOR = 1e-6  # of the largest output: what reading out and the last gate round
-F32 = 2.0**-22  # rounding of sums of a few hundred terms, each 2^-24, and of vectorised gates
-BF16 = 2.0**-8  # half a unit of the last place is 2^-9; a product rounds the weight and the vector, some also the result
+F32 = 2.0**-24  # of every addition: a sum of n terms in any order is off by about sqrt(n) of them, vectorised gates by a few
+BF16 = 2.0**-8  # half a unit of the last place is 2^-9; PyTorch rounds every result and state, too
 INT8 = 1 / 127  # a step of the scale is max / 127 or max / 255, and rounding is half of one; some libraries keep 7 bits
 
 
@@ -28,24 +28,32 @@ class _Exact:
     def vector(self, values):
         return values
 
+    result = vector
+
 
 class _Disturbed:
-    """Relative changes for floating point, changes relative to the largest value for int8."""
+    """Relative changes for floating point; for int8, of weights and vectors, relative to the largest value."""
 
     def __init__(self, precision, random):
         self.precision, self.random = precision, random
+        self.relative = BF16 if precision == "bf16" else 4 * F32
 
     def weights(self, values):
-        return self._change(values.astype(numpy.float64), {"f32": F32, "bf16": BF16, "int8": INT8}[self.precision])
+        values = values.astype(numpy.float64)
+        if self.precision == "f32":
+            return self._relatively(values, F32 * max(4.0, values.shape[1]**0.5))
+        return self.vector(values)
 
     def vector(self, values):
-        return values if self.precision == "f32" else self._change(values, {"bf16": BF16, "int8": INT8}[self.precision])
-
-    def _change(self, values, size):
-        noise = size * self.random.uniform(-1, 1, values.shape)
         if self.precision == "int8":
-            return values + noise * numpy.abs(values).max(initial=0)
-        return values * (1 + noise)
+            return values + INT8 * numpy.abs(values).max(initial=0) * self.random.uniform(-1, 1, values.shape)
+        return values if self.precision == "f32" else self._relatively(values, BF16)
+
+    def result(self, values):
+        return self._relatively(values, self.relative)
+
+    def _relatively(self, values, size):
+        return values * (1 + size * self.random.uniform(-1, 1, values.shape))
 
 
 def _sigmoid(a):
@@ -55,23 +63,23 @@ def _sigmoid(a):
 def _recurrent(network, layer, x, rounding):
     w_ih, w_hh = rounding.weights(layer.weight_ih), rounding.weights(layer.weight_hh)
     b_ih, b_hh = layer.bias_ih.astype(numpy.float64), layer.bias_hh.astype(numpy.float64)
-    n = layer.units
+    n, result = layer.units, rounding.result
     h, c, out = numpy.zeros(n), numpy.zeros(n), numpy.empty((len(x), n))
     for step, row in enumerate(x):
-        a = w_ih @ rounding.vector(row) + b_ih
+        a = result(w_ih @ rounding.vector(row) + b_ih)
         rounded = rounding.vector(h)
         if network.op == "lstm":
-            i, f, g, o = numpy.split(a + w_hh @ rounded + b_hh, 4)
-            c = _sigmoid(f) * c + _sigmoid(i) * numpy.tanh(g)
-            h = _sigmoid(o) * numpy.tanh(c)
+            i, f, g, o = numpy.split(a + result(w_hh @ rounded + b_hh), 4)
+            c = result(_sigmoid(f) * c + _sigmoid(i) * numpy.tanh(g))
+            h = result(_sigmoid(o) * numpy.tanh(c))
         else:
-            u = w_hh[:2 * n] @ rounded + b_hh[:2 * n]
+            u = result(w_hh[:2 * n] @ rounded + b_hh[:2 * n])
             r, z = _sigmoid(a[:n] + u[:n]), _sigmoid(a[n:2 * n] + u[n:])
             if network.reset == "before":
-                candidate = w_hh[2 * n:] @ rounding.vector(r * h) + b_hh[2 * n:]
+                candidate = result(w_hh[2 * n:] @ rounding.vector(r * h) + b_hh[2 * n:])
             else:
-                candidate = r * (w_hh[2 * n:] @ rounded + b_hh[2 * n:])
-            h = z * h + (1 - z) * numpy.tanh(a[2 * n:] + candidate)
+                candidate = r * result(w_hh[2 * n:] @ rounded + b_hh[2 * n:])
+            h = result(z * h + (1 - z) * numpy.tanh(a[2 * n:] + candidate))
         out[step] = h
     return out
 
@@ -83,9 +91,9 @@ def run_network(network, x, rounding=_Exact()):
         values = _recurrent(network, layer, values, rounding)
     if network.linear:
         weight = rounding.weights(network.linear.weight)
-        values = numpy.stack([weight @ rounding.vector(row) for row in values]) + network.linear.bias
+        values = numpy.stack([rounding.result(weight @ rounding.vector(row) + network.linear.bias) for row in values])
         if network.linear.activation == "sigmoid":
-            values = _sigmoid(values)
+            values = rounding.result(_sigmoid(values))
     return values
 
 
