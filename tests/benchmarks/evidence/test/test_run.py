@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import unittest
+import xml.etree.ElementTree
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -90,6 +91,8 @@ class Run(unittest.TestCase):
         self.run_("--quick", "--rates", "29", "--only", "machine,reference")
         first = (self.out / "report.html").read_text()
         self.assertEqual(first.count("<svg"), 3)
+        for picture, words in zip(re.findall(r"<svg.*?</svg>", first, re.S), ("paper: Kryo 485 CPU", "reads, 2 MB pages", "1.00 us")):
+            self.assertIn(words, "".join(xml.etree.ElementTree.fromstring(picture).itertext()), "text must stay text")
         ids = re.findall(r'\bid="([^"]*)"', first)
         self.assertEqual(len(ids), len(set(ids)), "two pictures have the same id")
         self.run_("--quick", "--rates", "29", "--only", "report")
