@@ -48,7 +48,7 @@ def main(words: list[str]) -> int:
             store.begin({"date": datetime.date.today().isoformat(), "form": settings.name, "state": now, "cells_to_measure": len(todo),
                          "python": sys.version.split()[0],
                          "environment": {name: environment.get(name) for name in ("wheels", "missing")}})
-        failed, interrupted = measure_all(bench, todo)
+        failed, interrupted = measure_all(bench, cells, len(todo))
     facts = {"machine": here, "state": state_of(store, now), "settings": settings, "left_out": left_out, "failed": failed,
              "interrupted": interrupted, "rtmc_missing": rtmc.missing, "peers_missing": peers.missing, "command": options.shown(arguments)}
     for path in report.write(arguments.out, store, every, facts):
@@ -61,17 +61,21 @@ def main(words: list[str]) -> int:
     return 2 if failed else 0
 
 
-def measure_all(bench, todo: list) -> tuple[dict[str, str], bool]:
-    """-> what could not be measured and why, and whether it was interrupted. Each cell is on the disk before the next begins."""
-    from harness.measure import measure
+def measure_all(bench, cells: list, count: int) -> tuple[dict[str, str], bool]:
+    """`count`: of the cells that are not fresh. -> what could not be measured and why, and whether it was interrupted. Each cell is on
+    the disk before the next begins."""
+    from harness.measure import fresh, measure
     from harness.processes import Failed
     from harness.progress import Progress
     failed: dict[str, str] = {}
-    progress = Progress(len(todo))
+    progress = Progress(count)
     bench.say = progress.say
     try:
-        for number, cell in enumerate(todo):
-            progress.cell(number, cell.title)
+        for cell in cells:
+            # Asked again: what was measured just now may have made it old.
+            if fresh(bench, cell, bench.store.get(cell.key)):
+                continue
+            progress.cell(cell.title)
             begin = time.monotonic()
             try:
                 result = measure(bench, cell)

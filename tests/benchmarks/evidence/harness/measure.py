@@ -46,8 +46,10 @@ def measure(bench: Bench, cell: Cell) -> dict:
 
 
 def fresh(bench: Bench, cell: Cell, result: dict | None) -> bool:
-    """Whether a stored result still stands: peers may have come since."""
-    return result is not None and ("peers_state" not in result or result["peers_state"] == bench.peers.state())
+    """Whether a stored result still stands: peers may have come since, or the fastest dense one be known by now."""
+    if result is None or result.get("peers_state", bench.peers.state()) != bench.peers.state():
+        return False
+    return cell.part != "reference" or bool(result["best_dense"]) or not best_dense(bench.store.get(dense_key(cell)))
 
 
 def dense_key(cell: Cell) -> str:
@@ -102,7 +104,7 @@ def _reference(bench: Bench, cell: Cell) -> dict:
     best = best_dense(bench.store.get(dense_key(cell)))
     competitors += [Peer(bench.peers, entry["peer"], entry["reset"], dense, cell.threads, cell.steps) for entry in best
                     if entry["peer"] in bench.peers.known]
-    return _result(bench, cell, network, competitors)
+    return _result(bench, cell, network, competitors) | {"best_dense": [entry["id"] for entry in best]}
 
 
 def _sparse(bench: Bench, cell: Cell) -> dict:

@@ -6,11 +6,12 @@ import time
 
 class Progress:
     def __init__(self, total: int, quiet: bool = False):
-        self.total, self.done, self.title, self.begin = total, 0, "", time.monotonic()
+        self.total, self.done, self.title, self.begin = total, -1, "", time.monotonic()
         self.shown = not quiet and sys.stderr.isatty()
 
-    def cell(self, done: int, title: str) -> None:
-        self.done, self.title = done, title
+    def cell(self, title: str) -> None:
+        self.done, self.title = self.done + 1, title
+        self.total = max(self.total, self.done + 1)
         self.say("")
 
     def say(self, doing: str) -> None:

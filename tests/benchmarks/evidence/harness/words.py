@@ -23,7 +23,7 @@ DEFINITIONS = [_paragraph(text) for text in (
     f"""**GOP**: two operations per kept weight and step, times the {paper.FRAME_STEPS:.1f} steps that make the paper's frame (0.58 GOP
     for the dense network), so that the column compares with its Table II. **GOP/s**: 2 x kept weights / time of a step.""",
     """**Sparsity efficiency**: the smaller of the two speed-ups (over our own dense code of the same precision, over the fastest dense
-    peer) x density; 1 means that every removed weight paid.""",
+    peer where there is one) x density; 1 means that every removed weight paid.""",
     """**KiB**: packed values and indices. **GB/s**: those over the time of a step.""",
     """**Roofline share**: floor / time. The floor is the larger of (kept weights x element size / read bandwidth at that footprint)
     and (kept weights / multiply-adds that the ports issue), plus the gates that are left, all measured on this machine; padding,

@@ -141,11 +141,19 @@ class Run(unittest.TestCase):
         self.assertIn("| rtmc f32 | f32 | not timed: rtmc: nowhere cannot be started", text)
 
     def test_without_peers(self):
-        self.run_("--quick", "--rates", "1,29", "--only", "machine,reference", peers=self.folder / "none")
+        self.run_("--quick", "--rates", "29", "--only", "machine,reference", peers=self.folder / "none")
         text = self.report()
         self.assertIn("no peers: there is no none/__init__.py", text)
         self.assertIn("No dense peer was measured with these threads and steps.", text)
         self.assertIn("25.0 (25.0 - 25.0)", text)
+
+    def test_once_the_dense_peers_are_measured_ours_is_measured_beside_the_fastest(self):
+        self.run_("--quick", "--rates", "29", "--only", "reference")
+        self.assertIn("No dense peer was measured with these threads and steps.", self.report())
+        words = ("--quick", "--rates", "29", "--only", "dense,reference")
+        self.assertIn("1 of 2 cells are kept", self.run_(*words)[1])
+        self.assertIn("Fastest dense peer: fast-bf16, reset before", self.report())
+        self.assertIn("2 of 2 cells are kept", self.run_(*words)[1])
 
     def test_progress_on_a_terminal(self):
         master, slave = pty.openpty()
