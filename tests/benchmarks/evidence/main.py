@@ -79,7 +79,7 @@ def measure_all(bench, cells: list, count: int) -> tuple[dict[str, str], bool]:
             begin = time.monotonic()
             try:
                 result = measure(bench, cell)
-            except Failed as problem:
+            except (Failed, OSError) as problem:
                 failed[cell.title] = str(problem)
                 continue
             bench.store.put(cell.key, result | {"seconds": round(time.monotonic() - begin, 1)})
@@ -129,3 +129,6 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as problem:  # of the folder of the results; what is in results.json stays
+        print(f"bench.sh: {problem.strerror or problem}{f': {problem.filename}' if problem.filename else ''}", file=sys.stderr)
+        sys.exit(2)

@@ -188,6 +188,13 @@ class Run(unittest.TestCase):
             fcntl.flock(lock, fcntl.LOCK_EX)
             self.assertIn("another run is measuring into", self.run_("--quick", status=1)[1])
 
+    def test_a_folder_that_cannot_be_written(self):
+        (self.folder / "file").write_text("")
+        process = subprocess.run([sys.executable, "-B", str(HERE.parent / "main.py"), "--out", str(self.folder / "file" / "out")],
+                                 capture_output=True, text=True)
+        self.assertEqual((process.returncode, process.stdout), (2, ""))
+        self.assertEqual(process.stderr, f"bench.sh: Not a directory: {self.folder}/file/out\n")
+
     def test_bad_options(self):
         for words, said in ((("--rates", "11"), "--rates: '11' is none of 1, 10, 19"),
                             (("--only", "peers"), "--only: there is no part 'peers'"),
