@@ -30,7 +30,7 @@ class Settings:
 FULL = Settings("full", rounds=7, seconds=0.2, forms=2, rates=paper.RATES, blocks=BLOCKS, precisions=("f32", "f16", "bf16"),
                 threads=(1, 2), steps=(1, 50), sparse_rates=paper.RATES[1:], ablation_rates=(10, 29, 103, 301),
                 ablation_precisions=("bf16", "f32"), small=SMALL)
-QUICK = Settings("quick", rounds=3, seconds=0.08, forms=1, rates=(10, 29, 103), blocks=BLOCKS[:1], precisions=("f32", "bf16"),
+QUICK = Settings("quick", rounds=3, seconds=0.08, forms=1, rates=(10, 29, 103), blocks=BLOCKS[:1], precisions=("bf16",),
                  threads=(1,), steps=(50,), sparse_rates=(29,), ablation_rates=(29,), ablation_precisions=("bf16",),
                  small=SMALL[:1])
 
