@@ -16,8 +16,7 @@ done
 # What cannot be had is a line of the report: nothing below ends the script but a Python without numpy.
 scripts/setup.sh || say "packages are missing (above)"
 say "building rtmc"
-(build release rtmc rtmc-runner rtm) > build/bench.build.log 2>&1 ||
-  { tail -n 5 build/bench.build.log >&2; say "rtmc was not built (build/bench.build.log): its rows will be missing"; }
+(build release rtmc rtmc-runner rtm) >&2 || say "rtmc was not built (above): its rows will be missing"
 say "looking for the peers' libraries"
 python3 -B "$evidence/environment.py" build/bench-venv --facts "$facts" "${torch[@]}" || fail "nothing can be measured without numpy"
 python=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["python"])' "$facts")

@@ -84,11 +84,10 @@ class Talker:
 
     def close(self) -> None:
         """Ends it: kindly first, its standard input closed."""
-        for stream in (self.process.stdin, ):
-            try:
-                stream.close()
-            except OSError:
-                pass
+        try:
+            self.process.stdin.close()
+        except OSError:
+            pass  # it has ended, and what was written to it is lost
         try:
             self.process.wait(timeout=2)
         except subprocess.TimeoutExpired:

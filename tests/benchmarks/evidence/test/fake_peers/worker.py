@@ -1,15 +1,33 @@
-"""The protocol of peers/worker.py without any library. Times are made up: they must come out of the report as they went in."""
+"""The protocol of peers/worker.py without any library, not even numpy, which takes long to load. Times are made up: they must come out
+of the report as they went in."""
 import argparse
+import array
+import ast
 import json
+import pathlib
 import sys
-
-import numpy
 
 parser = argparse.ArgumentParser()
 for option in ("--peer", "--network", "--input", "--threads", "--steps-per-call"):
     parser.add_argument(option)
 arguments = parser.parse_args()
 peer, turn = arguments.peer, 0
+
+
+def sums_of_rows(path):
+    """Of a float32 .npy."""
+    data = pathlib.Path(path).read_bytes()
+    begin = 10 + int.from_bytes(data[8:10], "little")
+    rows, columns = ast.literal_eval(data[10:begin].decode())["shape"]
+    values = array.array("f", data[begin:])
+    return [sum(values[row * columns:(row + 1) * columns]) for row in range(rows)]
+
+
+def save(path, values, columns):
+    """Each value `columns` times, as a row."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({len(values)}, {columns}), }}".ljust(117) + "\n"
+    rows = array.array("f", [value for value in values for _ in range(columns)])
+    pathlib.Path(path).write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + rows.tobytes())
 
 
 def say(reply):
@@ -23,8 +41,7 @@ say({"ready": True, "peer": peer, "library": "", "version": "1.0", "settings": "
 for line in sys.stdin:
     request = json.loads(line)
     if request["do"] == "check":
-        y = numpy.load(arguments.input).sum(axis=1, keepdims=True) * numpy.ones((1, 4), numpy.float32)
-        numpy.save(request["output"], y + (peer == "wrong"))
+        save(request["output"], [value + (peer == "wrong") for value in sums_of_rows(arguments.input)], 4)
         say({"done": True})
     elif request["do"] == "measure":
         turn += 1
