@@ -21,6 +21,7 @@ CSR, CSR_VECTOR, CSR_THREADS, MKL, GEMV = range(5)  # as in products.c
 ROW_MAJOR, COLUMN_MAJOR = 101, 102
 SAMPLE_NS = 20_000  # a sample of several calls lasts this long at least: then reading the clock is nothing
 CHOOSE_SECONDS = 0.05  # per candidate
+HOPELESS = 1.5  # times as slow as the best so far at first sight
 
 
 class CProduct(ctypes.Structure):
@@ -56,12 +57,17 @@ def compile_products(threads):
     raise RuntimeError("no C compiler made the timing loop: " + ("; ".join(tried) or "none of clang-19, gcc, clang, cc is there"))
 
 
-def csr(weights):
+def starts_of(rows, count):
+    """Where each of `count` rows begins among entries whose rows are `rows`, in order."""
+    starts = numpy.zeros(count + 1, numpy.int32)
+    numpy.cumsum(numpy.bincount(rows, minlength=count), out=starts[1:])
+    return starts
+
+
+def csr(product):
     """-> starts [rows + 1], indices, values of the nonzeros."""
-    rows, columns = numpy.nonzero(weights)
-    starts = numpy.zeros(len(weights) + 1, numpy.int32)
-    numpy.cumsum(numpy.bincount(rows, minlength=len(weights)), out=starts[1:])
-    return starts, columns.astype(numpy.int32), numpy.ascontiguousarray(weights[rows, columns])
+    rows, columns = product.places
+    return starts_of(rows, len(product.weights)), columns.astype(numpy.int32), product.weights[rows, columns]
 
 
 def aligned(*shape):
@@ -92,9 +98,12 @@ class Products:
                 continue
             if candidate.ahead not in plans:
                 plans[candidate.ahead] = plan(network, dense, candidate.ahead)
-            self._wire(candidate, plans[candidate.ahead])
+            # Without work ahead every step is alike, and one of them tells enough.
+            self._wire(candidate, plans[candidate.ahead], steps if candidate.ahead else 1)
             if not numpy.isfinite(self.check(x)).all():
                 continue  # MKL has no product of many vectors for some forms: it answers with a status, and does nothing
+            if best and min(self._run(1, k) for k in range(3)) > HOPELESS * best[0] * self.per_call:
+                continue
             fastest = min(self._samples(CHOOSE_SECONDS, 2)[0])
             if best is None or fastest < best[0]:
                 best = fastest, candidate, self.array, self.wires, self.keep
@@ -102,9 +111,13 @@ class Products:
             raise RuntimeError("none of its forms computes anything here")
         _, chosen, self.array, self.wires, self.keep = best
         self.words = chosen.words + (f", inputs of {steps} steps at once" if chosen.ahead else "")
+        self.per_call = steps
+        if not chosen.ahead:
+            for one in self.array:
+                one.repeat = steps
 
-    def _wire(self, candidate, products):
-        random, self.wires, self.keep, made = numpy.random.default_rng(6), [], [], []
+    def _wire(self, candidate, products, per_call):
+        random, self.wires, self.keep, made, self.per_call = numpy.random.default_rng(6), [], [], [], per_call
         for product in products:
             count = self.steps if product.ahead else 1
             one, keep = candidate.make(product, count)
@@ -118,7 +131,7 @@ class Products:
                 argument[:len(vector)] = random.uniform(-1, 1, (len(vector), count)) if k else vector[:, None]
             y = aligned(one.rows * count)
             one.x, one.y, one.stride, one.count = chunks.ctypes.data, y.ctypes.data, chunks.shape[1], count
-            one.group, one.repeat = product.group, 1 if product.ahead else self.steps
+            one.group, one.repeat = product.group, 1 if product.ahead else per_call
             self.wires.append((product.rows, y.reshape(one.rows, count) if one.order == ROW_MAJOR else y.reshape(count, one.rows).T))
             self.keep.append((keep, chunks))
             made.append(one)
@@ -133,7 +146,7 @@ class Products:
         calls = max(1, round(SAMPLE_NS / max(1.0, self._run(1, 1)) + 0.5))
         times, end = [], time.perf_counter() + seconds
         while time.perf_counter() < end or len(times) * calls < least or not times:
-            times.append(self._run(calls, len(times) * calls) / (calls * self.steps))
+            times.append(self._run(calls, len(times) * calls) / (calls * self.per_call))
         return times, len(times) * calls
 
     def check(self, x):

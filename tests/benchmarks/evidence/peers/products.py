@@ -8,6 +8,7 @@ A call of several steps may instead multiply the inputs of all its steps ahead, 
 goes step by step then. A peer takes the faster.
 """
 import dataclasses
+import functools
 
 import numpy
 
@@ -19,6 +20,11 @@ class Product:
     rows: numpy.ndarray  # of the result that it is added to
     group: int = 0  # products of a group go in turns, step by step
     ahead: bool = False  # all steps of a call at once
+
+    @functools.cached_property
+    def places(self):
+        """Rows and columns of the nonzeros, row by row."""
+        return numpy.nonzero(self.weights)
 
 
 def result_rows(network):

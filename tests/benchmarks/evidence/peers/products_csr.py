@@ -5,7 +5,7 @@ from .compiled import CSR, CSR_THREADS, CSR_VECTOR, ROW_MAJOR, Candidate, CProdu
 
 def _make(kind):
     def make(product, count):
-        starts, indices, values = csr(product.weights)
+        starts, indices, values = csr(product)
         rows, columns = product.weights.shape
         return CProduct(kind=kind, rows=rows, columns=columns, order=ROW_MAJOR, starts=starts.ctypes.data, indices=indices.ctypes.data,
                         values=values.ctypes.data), (starts, indices, values)

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy
 
-from .compiled import COLUMN_MAJOR, MKL, ROW_MAJOR, Candidate, CProduct, Products, compile_products, csr
+from .compiled import COLUMN_MAJOR, MKL, ROW_MAJOR, Candidate, CProduct, Products, compile_products, csr, starts_of
 
 OPERATION, BASE_ZERO, KEEP_MEMORY = 10, 0, 81  # NON_TRANSPOSE, SPARSE_INDEX_BASE_ZERO, SPARSE_MEMORY_AGGRESSIVE
 CALLS = 1_000_000  # that are announced
@@ -57,17 +57,18 @@ def _optimized(library, handle, count, order):
     _succeed(library.mkl_sparse_optimize(handle), "optimize")
 
 
-def bsr(weights, size, order):
+def bsr(product, size, order):
     """-> starts, block columns, values [blocks, size, size] of the blocks that have a nonzero; edges are padded with zeros."""
-    rows, columns = (-(-n // size) for n in weights.shape)
-    padded = numpy.zeros((rows * size, columns * size), numpy.float32)
-    padded[:weights.shape[0], :weights.shape[1]] = weights
-    blocks = padded.reshape(rows, size, columns, size).transpose(0, 2, 1, 3)
-    row, column = numpy.nonzero(blocks.any(axis=(2, 3)))
-    starts = numpy.zeros(rows + 1, numpy.int32)
-    numpy.cumsum(numpy.bincount(row, minlength=rows), out=starts[1:])
-    values = blocks[row, column]
-    return starts, column.astype(numpy.int32), numpy.ascontiguousarray(values if order == ROW_MAJOR else values.transpose(0, 2, 1))
+    row, column = product.places
+    kept = numpy.zeros([-(-n // size) for n in product.weights.shape], bool)
+    kept[row // size, column // size] = True
+    block_row, block_column = numpy.nonzero(kept)
+    number = numpy.zeros(kept.shape, numpy.int32)
+    number[block_row, block_column] = numpy.arange(len(block_row))
+    values = numpy.zeros((len(block_row), size, size), numpy.float32)
+    inside = (row % size, column % size) if order == ROW_MAJOR else (column % size, row % size)
+    values[(number[row // size, column // size], *inside)] = product.weights[row, column]
+    return starts_of(block_row, len(kept)), block_column.astype(numpy.int32), values
 
 
 def _make(library, create, size, order):
@@ -75,7 +76,7 @@ def _make(library, create, size, order):
     vector, matrix = (ctypes.cast(f, ctypes.c_void_p).value for f in (library.mkl_sparse_s_mv, library.mkl_sparse_s_mm))
 
     def make(product, count):
-        starts, indices, values = bsr(product.weights, size, order) if size > 1 else csr(product.weights)
+        starts, indices, values = bsr(product, size, order) if size > 1 else csr(product)
         rows, columns = (-(-n // size) for n in product.weights.shape)
         handle, block = ctypes.c_void_p(), (order,) if size > 1 else ()
         _succeed(create(ctypes.byref(handle), BASE_ZERO, *block, rows, columns, *((size,) if size > 1 else ()), _pointer(starts),
@@ -88,9 +89,9 @@ def _make(library, create, size, order):
 
 def _candidates(library, blocked):
     both = ((ROW_MAJOR, "rows"), (COLUMN_MAJOR, "columns"))
-    if blocked:
+    if blocked:  # many vectors at once it has for blocks by rows only
         return [Candidate(f", {size}x{size} blocks by {name}", _make(library, library.mkl_sparse_s_create_bsr, size, order), ahead)
-                for ahead in (False, True) for size in BLOCKS for order, name in both]
+                for ahead in (False, True) for size in BLOCKS for order, name in both[:1 if ahead else 2]]
     create = library.mkl_sparse_s_create_csr  # the order is that of several vectors
     return [Candidate("", _make(library, create, 1, ROW_MAJOR)),
             *(Candidate(f", vectors by {name}", _make(library, create, 1, order), True) for order, name in both)]
