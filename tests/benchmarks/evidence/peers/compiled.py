@@ -53,7 +53,7 @@ def compile_products(threads):
         words = subprocess.run([*compiler, "-dumpversion"], capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.strip()
         library.run_calls.restype = ctypes.c_double
         library.run_calls.argtypes = [ctypes.c_void_p] + [ctypes.c_int64] * 4
-        return library, f"{pathlib.Path(compiler[0]).name} {words}", " ".join(flags)
+        return library, f"{pathlib.Path(compiler[-1]).name} {words}", " ".join(flags)
     raise RuntimeError("no C compiler made the timing loop: " + ("; ".join(tried) or "none of clang-19, gcc, clang, cc is there"))
 
 

@@ -102,7 +102,7 @@ def _kernels():
     No documented setting changes that, so none is used; the report has to say it."""
     loaded = pathlib.Path("/proc/self/maps").read_text()
     names = {"libmkl_avx10": "AVX10", "libmkl_avx512": "AVX-512", "libmkl_avx2": "AVX2", "libmkl_mc3": "SSE4.2",
-             "libmkl_def": "generic (it knows its maker's processors only)"}
+             "libmkl_def": "generic, as on processors of other makers"}
     return next((f"kernels: {words}" for stem, words in names.items() if f"/{stem}.so" in loaded), "kernels: unknown")
 
 

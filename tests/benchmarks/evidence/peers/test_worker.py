@@ -17,7 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[0] = str(HERE.parent)
 import numpy  # noqa: E402
 
-from peers import PEERS, reference  # noqa: E402
+from peers import PEERS, network as networks, reference  # noqa: E402
 from peers.test_cases import CASES, X  # noqa: E402
 
 ONLY = list(PEERS)
@@ -93,6 +93,21 @@ class Protocol(unittest.TestCase):
             self.assertIn(message, worker.first["reason"])
             worker.end()
             self.assertEqual(worker.process.returncode, 1)
+
+    def test_what_is_no_network_is_refused(self):
+        good = self.folder / "good.npz"
+        numpy.savez(good, **CASES["before"].arrays())
+        damaged = bytearray(good.read_bytes())
+        damaged[len(damaged) // 2] ^= 0xFF
+        numpy.save(self.folder / "array.npy", X)
+        numpy.savez(self.folder / "objects.npz", op=numpy.array([{}]))
+        for name, data in (("none", None), ("empty", b""), ("cut", good.read_bytes()[:3000]), ("damaged", bytes(damaged)),
+                           ("array", (self.folder / "array.npy").read_bytes()), ("objects", (self.folder / "objects.npz").read_bytes())):
+            path = self.folder / f"{name}.bin"
+            if data is not None:
+                path.write_bytes(data)
+            with self.assertRaisesRegex(networks.BadNetwork, f"{name}.bin is no readable .npz", msg=name):
+                networks.load(path)
 
     def test_bad_requests_are_answered_and_survived(self):
         worker = Worker(self.folder, "csr", CASES["before"])
