@@ -1,18 +1,22 @@
-/* Times the products of a step from C, so that no Python runs between two clock readings: a product may take less than a
- * microsecond. Owns the loop over calls and the plain CSR product; MKL's and BLAS's come in as pointers, so no header is needed. */
+/* Times the products of a step from C, so that no Python runs between two clock readings: a product may take less than
+ * a microsecond. Owns the loop over calls and the plain CSR product; MKL's and BLAS's come in as pointers, so no header
+ * is needed. */
 #include <stdint.h>
 #include <time.h>
 
 enum { kCsr, kCsrVector, kCsrThreads, kMkl, kGemv };
 
-struct matrix_descr { int type, mode, diag; }; /* mkl_spblas.h */
-typedef int (*mkl_mv)(int operation, float alpha, void *matrix, struct matrix_descr, const float *x, float beta, float *y);
-typedef int (*mkl_mm)(int operation, float alpha, void *matrix, struct matrix_descr, int layout, const float *x, int count, int stride_x,
-                      float beta, float *y, int stride_y);
-typedef void (*gemm)(int order, int transpose, int transpose_x, int rows, int count, int columns, float alpha, const float *matrix,
-                     int stride, const float *x, int stride_x, float beta, float *y, int stride_y);
-typedef void (*gemv)(int order, int transpose, int rows, int columns, float alpha, const float *matrix, int stride, const float *x,
-                     int step_x, float beta, float *y, int step_y);
+struct matrix_descr {
+  int type, mode, diag;
+}; /* mkl_spblas.h */
+typedef int (*mkl_mv)(int operation, float alpha, void *matrix, struct matrix_descr, const float *x, float beta,
+                      float *y);
+typedef int (*mkl_mm)(int operation, float alpha, void *matrix, struct matrix_descr, int layout, const float *x,
+                      int count, int stride_x, float beta, float *y, int stride_y);
+typedef void (*gemm)(int order, int transpose, int transpose_x, int rows, int count, int columns, float alpha,
+                     const float *matrix, int stride, const float *x, int stride_x, float beta, float *y, int stride_y);
+typedef void (*gemv)(int order, int transpose, int rows, int columns, float alpha, const float *matrix, int stride,
+                     const float *x, int step_x, float beta, float *y, int step_y);
 
 struct product {
   int32_t kind, rows, columns;
@@ -90,8 +94,8 @@ static void multiply_many(const struct product *p, const float *x) {
   if (p->kind == kMkl)
     ((mkl_mm)p->function)(10, 1.0f, p->matrix, kGeneral, p->order, x, p->count, stride_x, 0.0f, p->y, stride_y);
   else if (p->kind == kGemv)
-    ((gemm)p->function)(p->order, 111, 111, p->rows, p->count, p->columns, 1.0f, p->values, by_rows ? p->columns : p->rows, x, stride_x,
-                        0.0f, p->y, stride_y);
+    ((gemm)p->function)(p->order, 111, 111, p->rows, p->count, p->columns, 1.0f, p->values,
+                        by_rows ? p->columns : p->rows, x, stride_x, 0.0f, p->y, stride_y);
   else
     csr_many(p, x);
 }
@@ -103,12 +107,21 @@ static void multiply(const struct product *p, int64_t chunk) {
     return;
   }
   switch (p->kind) {
-    case kCsr: csr(p, x); break;
-    case kCsrVector: csr_vector(p, x); break;
-    case kCsrThreads: csr_threads(p, x); break;
-    case kMkl: ((mkl_mv)p->function)(10, 1.0f, p->matrix, kGeneral, x, 0.0f, p->y); break;
+    case kCsr:
+      csr(p, x);
+      break;
+    case kCsrVector:
+      csr_vector(p, x);
+      break;
+    case kCsrThreads:
+      csr_threads(p, x);
+      break;
+    case kMkl:
+      ((mkl_mv)p->function)(10, 1.0f, p->matrix, kGeneral, x, 0.0f, p->y);
+      break;
     case kGemv:
-      ((gemv)p->function)(p->order, 111, p->rows, p->columns, 1.0f, p->values, p->order == 101 ? p->columns : p->rows, x, 1, 0.0f, p->y, 1);
+      ((gemv)p->function)(p->order, 111, p->rows, p->columns, 1.0f, p->values, p->order == 101 ? p->columns : p->rows,
+                          x, 1, 0.0f, p->y, 1);
       break;
   }
 }
