@@ -33,16 +33,16 @@ class Files(unittest.TestCase):
             self.skipTest(f"{file} is missing")
         with tempfile.TemporaryDirectory() as scratch:
             folder = pathlib.Path(scratch)
-            subprocess.run([sys.executable, "-B", str(HERE / "extract.py"), name, "--models", str(MODELS), "--out", str(folder)], check=True,
-                           stdout=subprocess.DEVNULL)
+            subprocess.run([sys.executable, "-B", str(HERE / "extract.py"), name, "--models", str(MODELS), "--out", str(folder)],
+                           check=True, stdout=subprocess.DEVNULL)
             self.assertEqual(sorted(p.name for p in folder.iterdir()), ["model.yaml", "network.npz", "weights.safetensors", "x.npy"])
             x, y = original.run(name, MODELS, STEPS)
             self.assertGreater(numpy.abs(y).std(), 1e-3, "the file computes next to nothing: it could not be told from zeros")
             self.agrees(name, "the file in ONNX Runtime", folder, x, y)
             for given in (x, numpy.load(folder / "x.npy")):
                 numpy.save(folder / "given.npy", given)
-                done = subprocess.run([RTMC, "run", str(folder / "model.yaml"), "-i", str(folder / "given.npy"), "-o", str(folder / "y.npy")],
-                                      capture_output=True, text=True)
+                files = [str(folder / name) for name in ("model.yaml", "given.npy", "y.npy")]
+                done = subprocess.run([RTMC, "run", files[0], "-i", files[1], "-o", files[2]], capture_output=True, text=True)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.agrees(name, "rtmc", folder, given, numpy.load(folder / "y.npy"))
 
@@ -97,8 +97,8 @@ class Reader(unittest.TestCase):
             folder = pathlib.Path(scratch)
 
             def command():
-                done = subprocess.run([sys.executable, "-B", str(HERE / "extract.py"), "dtln", "--models", str(folder), "--out", str(folder / "out")],
-                                      capture_output=True, text=True)
+                done = subprocess.run([sys.executable, "-B", str(HERE / "extract.py"), "dtln", "--models", str(folder), "--out",
+                                       str(folder / "out")], capture_output=True, text=True)
                 self.assertEqual((done.returncode, (folder / "out").exists()), (1, False), done.stderr)
                 return done.stderr
 

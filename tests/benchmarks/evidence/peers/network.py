@@ -3,6 +3,7 @@ into calls; refuses to know any library."""
 import dataclasses
 import pathlib
 import zipfile
+import zlib
 
 import numpy
 
@@ -66,9 +67,9 @@ class Network:
 def load(path):
     """-> Network, weights as contiguous float32. BadNetwork says what is wrong."""
     try:
-        with numpy.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as problem:
+        with open(path, "rb") as file, numpy.lib.npyio.NpzFile(file) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zlib.error, zipfile.BadZipFile) as problem:
         raise BadNetwork(f"{pathlib.Path(path).name} is no readable .npz: {problem}") from None
     return from_arrays(arrays)
 
@@ -92,9 +93,12 @@ def from_arrays(arrays):
 
     op = text("op", GATES)
     reset = text("reset", ("before", "after"), "after")
-    count = int(arrays.get("layers", 0))
+    try:
+        count = int(arrays.get("layers", 0))
+    except (TypeError, ValueError):
+        count = 0
     if count < 1:
-        raise BadNetwork(f"'layers' is {count}; at least 1 is needed")
+        raise BadNetwork(f"'layers' is {arrays.get('layers', 'missing')}; at least 1 is needed")
     layers, width = [], None
     for k in range(count):
         hh = array(f"weight_hh{k}", None, None)

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy
 
-from .compiled import COLUMN_MAJOR, MKL, ROW_MAJOR, Candidate, CProduct, Products, compile_products, csr
+from .compiled import COLUMN_MAJOR, MKL, ROW_MAJOR, Candidate, CProduct, Products, compile_products, csr, starts_of
 
 OPERATION, BASE_ZERO, KEEP_MEMORY = 10, 0, 81  # NON_TRANSPOSE, SPARSE_INDEX_BASE_ZERO, SPARSE_MEMORY_AGGRESSIVE
 CALLS = 1_000_000  # that are announced
@@ -48,60 +48,53 @@ def _pointer(array):
     return ctypes.c_void_p(array.ctypes.data)
 
 
-def _optimized(library, handle):
-    _succeed(library.mkl_sparse_set_mv_hint(handle, OPERATION, GENERAL, CALLS), "set_mv_hint")
+def _optimized(library, handle, count, order):
+    if count == 1:
+        _succeed(library.mkl_sparse_set_mv_hint(handle, OPERATION, GENERAL, CALLS), "set_mv_hint")
+    else:
+        _succeed(library.mkl_sparse_set_mm_hint(handle, OPERATION, GENERAL, order, count, CALLS), "set_mm_hint")
     _succeed(library.mkl_sparse_set_memory_hint(handle, KEEP_MEMORY), "set_memory_hint")
     _succeed(library.mkl_sparse_optimize(handle), "optimize")
-    return handle
 
 
-def bsr(weights, size, order):
+def bsr(product, size, order):
     """-> starts, block columns, values [blocks, size, size] of the blocks that have a nonzero; edges are padded with zeros."""
-    rows, columns = (-(-n // size) for n in weights.shape)
-    padded = numpy.zeros((rows * size, columns * size), numpy.float32)
-    padded[:weights.shape[0], :weights.shape[1]] = weights
-    blocks = padded.reshape(rows, size, columns, size).transpose(0, 2, 1, 3)
-    row, column = numpy.nonzero(blocks.any(axis=(2, 3)))
-    starts = numpy.zeros(rows + 1, numpy.int32)
-    numpy.cumsum(numpy.bincount(row, minlength=rows), out=starts[1:])
-    values = blocks[row, column]
-    return starts, column.astype(numpy.int32), numpy.ascontiguousarray(values if order == ROW_MAJOR else values.transpose(0, 2, 1))
+    row, column = product.places
+    kept = numpy.zeros([-(-n // size) for n in product.weights.shape], bool)
+    kept[row // size, column // size] = True
+    block_row, block_column = numpy.nonzero(kept)
+    number = numpy.zeros(kept.shape, numpy.int32)
+    number[block_row, block_column] = numpy.arange(len(block_row))
+    values = numpy.zeros((len(block_row), size, size), numpy.float32)
+    inside = (row % size, column % size) if order == ROW_MAJOR else (column % size, row % size)
+    values[(number[row // size, column // size], *inside)] = product.weights[row, column]
+    return starts_of(block_row, len(kept)), block_column.astype(numpy.int32), values
 
 
-def _candidate(library, words, handles_of):
-    function = ctypes.cast(library.mkl_sparse_s_mv, ctypes.c_void_p).value
+def _make(library, create, size, order):
+    """`create`: mkl_sparse_s_create_csr or ..._bsr; `size`: 1 for CSR."""
+    vector, matrix = (ctypes.cast(f, ctypes.c_void_p).value for f in (library.mkl_sparse_s_mv, library.mkl_sparse_s_mm))
 
-    def make(plan):
-        made = [handles_of(p.weights) for p in plan]
-        products = [CProduct(kind=MKL, rows=rows, columns=columns, matrix=handle.value, function=function)
-                    for handle, rows, columns, _ in made]
-        return Candidate(words, products, made, [len(p.weights) for p in plan])
+    def make(product, count):
+        starts, indices, values = bsr(product, size, order) if size > 1 else csr(product)
+        rows, columns = (-(-n // size) for n in product.weights.shape)
+        handle, block = ctypes.c_void_p(), (order,) if size > 1 else ()
+        _succeed(create(ctypes.byref(handle), BASE_ZERO, *block, rows, columns, *((size,) if size > 1 else ()), _pointer(starts),
+                        ctypes.c_void_p(starts.ctypes.data + 4), _pointer(indices), _pointer(values)), "create")
+        _optimized(library, handle, count, order)
+        return CProduct(kind=MKL, rows=rows * size, columns=columns * size, order=order, matrix=handle.value,
+                        function=vector if count == 1 else matrix), (starts, indices, values)
     return make
 
 
-def _csr(library):
-    def make(weights):
-        arrays, handle = csr(weights), ctypes.c_void_p()
-        starts, indices, values = arrays
-        _succeed(library.mkl_sparse_s_create_csr(ctypes.byref(handle), BASE_ZERO, *weights.shape, _pointer(starts),
-                                                 ctypes.c_void_p(starts.ctypes.data + 4), _pointer(indices), _pointer(values)), "create_csr")
-        return _optimized(library, handle), *weights.shape, arrays
-    return [_candidate(library, "", make)]
-
-
-def _bsr(library):
-    def maker(size, order):
-        def make(weights):
-            arrays, handle = bsr(weights, size, order), ctypes.c_void_p()
-            starts, indices, values = arrays
-            rows, columns = (-(-n // size) for n in weights.shape)
-            _succeed(library.mkl_sparse_s_create_bsr(
-                ctypes.byref(handle), BASE_ZERO, order, rows, columns, size, _pointer(starts), ctypes.c_void_p(starts.ctypes.data + 4),
-                _pointer(indices), _pointer(values)), "create_bsr")
-            return _optimized(library, handle), rows * size, columns * size, arrays
-        return make
-    return [_candidate(library, f", {size}x{size} blocks by {'rows' if order == ROW_MAJOR else 'columns'}", maker(size, order))
-            for size in BLOCKS for order in (ROW_MAJOR, COLUMN_MAJOR)]
+def _candidates(library, blocked):
+    both = ((ROW_MAJOR, "rows"), (COLUMN_MAJOR, "columns"))
+    if blocked:  # many vectors at once it has for blocks by rows only
+        return [Candidate(f", {size}x{size} blocks by {name}", _make(library, library.mkl_sparse_s_create_bsr, size, order), ahead)
+                for ahead in (False, True) for size in BLOCKS for order, name in both[:1 if ahead else 2]]
+    create = library.mkl_sparse_s_create_csr  # the order is that of several vectors
+    return [Candidate("", _make(library, create, 1, ROW_MAJOR)),
+            *(Candidate(f", vectors by {name}", _make(library, create, 1, order), True) for order, name in both)]
 
 
 def _kernels():
@@ -109,7 +102,7 @@ def _kernels():
     No documented setting changes that, so none is used; the report has to say it."""
     loaded = pathlib.Path("/proc/self/maps").read_text()
     names = {"libmkl_avx10": "AVX10", "libmkl_avx512": "AVX-512", "libmkl_avx2": "AVX2", "libmkl_mc3": "SSE4.2",
-             "libmkl_def": "generic (it knows its maker's processors only)"}
+             "libmkl_def": "generic, as on processors of other makers"}
     return next((f"kernels: {words}" for stem, words in names.items() if f"/{stem}.so" in loaded), "kernels: unknown")
 
 
@@ -119,7 +112,7 @@ def open_peer(info, network, x, threads, steps):
     text = ctypes.create_string_buffer(200)
     library.mkl_get_version_string(text, len(text))
     used = library.mkl_get_max_threads()
-    peer = Products(network, x, info.dense, steps, loop, (_bsr if info.name == "mkl-bsr" else _csr)(library))
+    peer = Products(network, x, info.dense, steps, loop, _candidates(library, info.name == "mkl-bsr"))
     try:
         peer.version = importlib.metadata.version("mkl")
     except importlib.metadata.PackageNotFoundError:

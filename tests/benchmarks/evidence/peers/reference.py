@@ -12,7 +12,7 @@ import numpy
 
 from . import PEERS
 from .network import Network, load
-from .products import plan, vectors
+from .products import vectors
 
 SAFETY, RUNS = 4.0, 3
 FLOOR = 1e-6  # of the largest output: what reading out and the last gate round
@@ -97,15 +97,29 @@ def run_network(network, x, rounding=_Exact()):
     return values
 
 
-def run_products(network, x, dense, rounding=_Exact()):
-    """-> [1, sum of rows]: the products of one step for the fixed vectors of products.vectors."""
-    pairs = zip(plan(network, dense), vectors(network, x, dense))
-    return numpy.concatenate([rounding.weights(p.weights) @ rounding.vector(v.astype(numpy.float64)) for p, v in pairs])[None]
+def run_products(network, x, rounding=_Exact()):
+    """-> [1, rows]: what products.result_rows says, of the fixed vectors of products.vectors."""
+    pieces, given = [], {name: vector.astype(numpy.float64) for name, vector in vectors(network, x).items()}
+    for k, layer in enumerate(network.layers):
+        n = layer.units
+        wx = rounding.weights(layer.weight_ih) @ rounding.vector(given[f"x{k}"])
+        u, h = rounding.weights(layer.weight_hh), rounding.vector(given[f"h{k}"])
+        if network.op == "lstm":
+            pieces.append(wx + u @ h)
+            continue
+        pieces.append(wx[:2 * n] + u[:2 * n] @ h)
+        if network.reset == "before":
+            pieces.append(wx[2 * n:] + u[2 * n:] @ rounding.vector(given[f"v{k}"]))
+        else:
+            pieces += [wx[2 * n:], u[2 * n:] @ h]
+    if network.linear:
+        pieces.append(rounding.weights(network.linear.weight) @ rounding.vector(given["top"]))
+    return numpy.concatenate(pieces)[None]
 
 
 def _run(peer, network, x, rounding):
     if PEERS[peer].products_only:
-        return run_products(network, x, PEERS[peer].dense, rounding)
+        return run_products(network, x, rounding)
     return run_network(network, x, rounding)
 
 
