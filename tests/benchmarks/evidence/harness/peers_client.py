@@ -1,5 +1,6 @@
 """A peer as a competitor: peers/worker.py in a process of its own (the protocol stands at its top). Owns starting it, asking it and
 comparing what it computes; refuses to know any library."""
+import hashlib
 import importlib
 import os
 import pathlib
@@ -35,8 +36,11 @@ class Peers:
             self.known, self.missing = {}, f"no peers: {problem}"
 
     def state(self) -> dict:
-        """What a result with peers depends on: a wheel that came or changed makes it old."""
-        return {"peers": sorted(self.known), "wheels": self.environment.get("wheels", {})}
+        """What a result with peers depends on: a wheel that came or changed makes it old, and so does other code of theirs."""
+        digest = hashlib.sha256()
+        for file in sorted(path for pattern in ("*.py", "*.c") for path in self.folder.glob(pattern)):
+            digest.update(file.read_bytes())
+        return {"peers": sorted(self.known), "wheels": self.environment.get("wheels", {}), "code": digest.hexdigest()[:16]}
 
     def chosen(self, dense: bool, op: str = "gru", forms: int = 2) -> list[tuple[str, str]]:
         """(name, reset form) of those that read zeros like any weight, or of those that skip them; at most `forms` of each."""
