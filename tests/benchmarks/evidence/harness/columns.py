@@ -1,8 +1,9 @@
 """What the report says, worked out of what was measured: every column of every table, and nothing about how it looks. Pure."""
 import dataclasses
+import statistics
 
 from . import paper
-from .statistics import LIMIT, Ratio, figure, ratio
+from .statistics import Ratio, figure, ratio
 
 NOISE = 0.02  # an idea that changes the time by less changed nothing that this can see
 
@@ -25,7 +26,9 @@ def faster(slow: dict | None, fast: dict | None) -> Ratio | None:
     """How many times as fast `fast` is; None where one of them was not timed."""
     if slow is None or fast is None:
         return None
-    return ratio([turn["min"] for turn in slow["rounds"]], [turn["min"] for turn in fast["rounds"]])
+    waited = max((statistics.median(turn.get("waited", 0.0) for turn in entry["rounds"]) for entry in (slow, fast) if entry["rounds"]),
+                 default=0.0)
+    return ratio([turn["min"] for turn in slow["rounds"]], [turn["min"] for turn in fast["rounds"]], waited)
 
 
 def value(r: Ratio | None) -> float | None:
@@ -194,5 +197,5 @@ def refused(results: list[dict]) -> int:
         ours = [e for e in result.get("competitors", []) if e["kind"] == "ours"]
         for entry in result.get("competitors", []):
             if entry["kind"] != "ours":
-                count += sum(1 for own in ours if (r := faster(entry, own)) is not None and r.spread > LIMIT)
+                count += sum(1 for own in ours if (r := faster(entry, own)) is not None and not r.agrees)
     return count

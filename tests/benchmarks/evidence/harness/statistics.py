@@ -4,6 +4,9 @@ import random
 import statistics
 
 LIMIT = 0.25  # a ratio whose rounds differ by more says nothing
+# Of the time of a turn that a program waited for a processor. Long calls are interrupted in each round and short ones in few, so that
+# the rounds may well agree on a ratio that is wrong.
+BUSY = 0.10
 DRAWS, CONFIDENCE = 2000, 0.95
 
 
@@ -15,13 +18,16 @@ class Ratio:
     high: float | None
     spread: float  # largest over smallest of the rounds, less 1
     rounds: int
+    waited: float = 0.0  # the larger share of the two, median over the rounds
 
     @property
     def agrees(self) -> bool:
-        return self.spread <= LIMIT
+        return self.spread <= LIMIT and self.waited <= BUSY
 
     def text(self, unit: str = "") -> str:
         """What may be printed: the ratio, or why there is none."""
+        if self.waited > BUSY:
+            return f"machine busy: {100 * self.waited:.0f} % of the time waiting"
         if not self.agrees:
             return f"rounds disagree by {100 * self.spread:.0f} %"
         if self.low is None:
@@ -43,7 +49,7 @@ def size(count: int) -> str:
     return f"{count / 2**20:g} MiB" if count >= 2**20 else f"{count / 1024:g} KiB"
 
 
-def ratio(slow: list[float], fast: list[float], seed: int = 1) -> Ratio | None:
+def ratio(slow: list[float], fast: list[float], waited: float = 0.0, seed: int = 1) -> Ratio | None:
     """slow[i] / fast[i] of round i, both the smallest time of that round; the median of them, its interval by bootstrap over rounds.
     None without a common round."""
     rounds = [a / b for a, b in zip(slow, fast)]
@@ -52,8 +58,8 @@ def ratio(slow: list[float], fast: list[float], seed: int = 1) -> Ratio | None:
     spread = max(rounds) / min(rounds) - 1
     middle = statistics.median(rounds)
     if len(rounds) == 1:
-        return Ratio(middle, None, None, spread, 1)
+        return Ratio(middle, None, None, spread, 1, waited)
     draw = random.Random(seed)
     medians = sorted(statistics.median(draw.choices(rounds, k=len(rounds))) for _ in range(DRAWS))
     tail = (1 - CONFIDENCE) / 2
-    return Ratio(middle, medians[int(tail * DRAWS)], medians[int((1 - tail) * DRAWS) - 1], spread, len(rounds))
+    return Ratio(middle, medians[int(tail * DRAWS)], medians[int((1 - tail) * DRAWS) - 1], spread, len(rounds), waited)

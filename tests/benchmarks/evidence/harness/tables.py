@@ -145,5 +145,6 @@ def missing(cells: list, get, facts: dict) -> list[str]:
     said += [f"{why} (in: {', '.join(sorted(parts))})" for why, parts in sorted(reasons.items())]
     count = refused([get(cell) for cell in cells if get(cell)])
     if count:
-        said.append(f"ratios to a peer that are not printed because their rounds disagree by more than 25 %: {count}")
+        said.append("ratios to a peer that are not printed because their rounds disagree by more than 25 %, or because the programs had to "
+                    f"wait for a processor: {count}")
     return said

@@ -1,6 +1,7 @@
 """Times competitors in turns, A B C A B C, so that what disturbs the machine disturbs all of them alike; whoever is wrong or falls over
 becomes a row with an error and leaves the others alone."""
 import pathlib
+import time
 
 import numpy
 
@@ -39,12 +40,26 @@ def in_turns(competitors: list, rounds: int, seconds: float, peers: Peers, scrat
 
 def _turn(competitor, seconds: float) -> None:
     try:
+        before, begin = delays(competitor.talker.process.pid), time.monotonic()
         times = competitor.measure(seconds)
+        after, passed = delays(competitor.talker.process.pid), time.monotonic() - begin
+        times["waited"] = round(max((after[t] - before.get(t, 0) for t in after), default=0) / 1e9 / passed, 3)
         if not 0 < times["min"] <= times["median"]:
             raise Failed(f"its times make no sense: {times['min']} us at least, {times['median']} us median")
         competitor.entry["rounds"].append(times)
     except Failed as problem:
         competitor.entry |= {"error": f"while it was timed: {problem}", "rounds": []}
+
+
+def delays(pid: int) -> dict[str, int]:
+    """Thread -> nanoseconds for which it could have run and had no processor; empty where the kernel does not count them."""
+    found = {}
+    for file in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        try:
+            found[file.parent.name] = int(file.read_text(encoding="ascii").split()[1])
+        except (OSError, ValueError, IndexError):
+            pass  # the thread has ended, or there are no counts
+    return found
 
 
 def _check(competitor, peers: Peers, scratch: pathlib.Path) -> None:

@@ -1,6 +1,6 @@
 """The report's prose: how it was measured, and what the columns mean."""
 from . import paper
-from .statistics import CONFIDENCE, LIMIT
+from .statistics import BUSY, CONFIDENCE, LIMIT
 
 
 def _paragraph(text: str) -> str:
@@ -13,7 +13,8 @@ HOW = _paragraph(f"""Competitors are timed in turns (A B C, A B C, ...), each in
 from call to call, and only after their results agreed with a reference: a mismatch is a row with an error, never a time. `min` is the
 smallest time of any round, `median` the median of the rounds' medians. A ratio is the median over the rounds of (smallest time
 of the one / smallest time of the other); behind it stands the {100 * CONFIDENCE:.0f} % interval, by bootstrap over the rounds.
-A ratio whose rounds differ by more than {100 * LIMIT:.0f} % is not printed.""")
+A ratio whose rounds differ by more than {100 * LIMIT:.0f} % is not printed, nor one of a program that waited for a processor for
+more than {100 * BUSY:.0f} % of its time.""")
 
 NETWORK = _paragraph(f"""Two GRU layers of {paper.UNITS} units over {paper.INPUTS} features, state reset before the product,
 {paper.WEIGHTS:,} weights, BSP masks (`examples/rtmobile_gru`).""")

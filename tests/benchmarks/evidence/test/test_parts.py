@@ -1,13 +1,16 @@
 """The parts that decide what is printed: ratios and when they are refused, the store, the plan, options, the words of an ablation."""
 import json
+import os
 import pathlib
+import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-from harness import columns, machine, options, paper, plan, tables  # noqa: E402
+from harness import columns, machine, options, paper, plan, tables, turns  # noqa: E402
 from harness.statistics import LIMIT, figure, ratio  # noqa: E402
 from harness.store import Store  # noqa: E402
 
@@ -31,6 +34,33 @@ class Ratios(unittest.TestCase):
         self.assertFalse(refused.agrees)
         self.assertEqual(refused.text(), "rounds disagree by 38 %")
         self.assertIsNone(columns.value(refused))
+
+    def test_refused_where_programs_waited_for_a_processor(self):
+        def entry(time, *waited):
+            return {"rounds": [{"min": time, "waited": share} for share in waited]}
+
+        self.assertEqual(columns.faster(entry(20, 0.01, 0.5, 0.02), entry(10, 0.0, 0.1, 0.0)).text(), "2.00 (2.00 - 2.00)")
+        refused = columns.faster(entry(20, 0.62, 0.5, 0.7), entry(10, 0.0, 0.0, 0.0))
+        self.assertEqual((refused.text(), columns.value(refused)), ("machine busy: 62 % of the time waiting", None))
+
+    def test_waiting_for_a_processor_is_seen(self):
+        # Two that never rest on one processor: each waits half of the time.
+        one = str(min(os.sched_getaffinity(0)))
+        spin = [sys.executable, "-c",
+                f"import os, time\nos.sched_setaffinity(0, [{one}])\nend = time.time() + 20\nwhile time.time() < end: pass"]
+        first, second = subprocess.Popen(spin), subprocess.Popen(spin)
+        try:
+            if not turns.delays(first.pid):
+                self.skipTest("this kernel does not count how long a thread waits")
+            end = time.monotonic() + 15
+            while time.monotonic() < end and sum(turns.delays(first.pid).values()) < 1e8:
+                time.sleep(0.02)
+            self.assertGreaterEqual(sum(turns.delays(first.pid).values()), 1e8)
+        finally:
+            for process in (first, second):
+                process.kill()
+                process.wait()
+        self.assertEqual(turns.delays(first.pid), {})
 
     def test_few_rounds(self):
         self.assertIsNone(ratio([], []))
