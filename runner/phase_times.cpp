@@ -39,7 +39,7 @@ double clockCost() {
 class Buffers {
  public:
   Buffers(const rtm_model &model, size_t steps) : model_(model) {
-    const size_t bytes = static_cast<size_t>(model.buffer_bytes + (model.causal ? 0 : model.step_bytes * steps));
+    const size_t bytes = static_cast<size_t>(model.buffer_bytes + model.step_bytes * steps);
     const size_t rounded = std::max<size_t>(64, (bytes + 63) / 64 * 64);
     memory_.reset(static_cast<unsigned char *>(std::aligned_alloc(64, rounded)));
     if (!memory_) throw Failure("out of memory");
@@ -69,18 +69,28 @@ constexpr size_t kMostSamples = 20000;  // per phase
 // One pass over `args.in`; appends a time per phase and step.
 void timedPass(const rtm_model &model, rtm_args args, size_t steps, double cost,
                std::vector<std::vector<double>> &samples) {
-  for (uint32_t s = 0; s < model.section_count; ++s) {
-    const rtm_section &section = model.sections[s];
-    args.parity = 0;
-    for (size_t i = 0; i < steps; ++i) {
-      args.step = section.backward ? steps - 1 - i : i;
-      for (uint32_t p = section.first_phase; p < section.first_phase + section.phase_count; ++p) {
-        const Clock::time_point start = Clock::now();
-        for (uint32_t share = 0; share < model.shares; ++share) model.phases[p](&args, share);
-        const double span = microseconds(Clock::now() - start);
-        if (samples[p].size() < kMostSamples) samples[p].push_back(std::max(0.0, span - cost));
+  const size_t chunk = model.causal ? std::max<size_t>(1, model.chunk) : steps;
+  const float *const in = args.in;
+  float *const out = args.out;
+  for (size_t begin = 0; begin < steps; begin += chunk) {
+    args.in = in + begin * model.inputs;
+    args.out = out + begin * model.outputs;
+    args.steps = std::min(chunk, steps - begin);
+    for (uint32_t s = 0; s < model.section_count; ++s) {
+      const rtm_section &section = model.sections[s];
+      args.parity = static_cast<uint32_t>(begin & 1);
+      const size_t times = section.per_chunk ? 1 : args.steps;
+      for (size_t i = 0; i < times; ++i) {
+        args.step = section.backward ? times - 1 - i : i;
+        for (uint32_t p = section.first_phase; p < section.first_phase + section.phase_count; ++p) {
+          const Clock::time_point start = Clock::now();
+          for (uint32_t share = 0; share < model.shares; ++share) model.phases[p](&args, share);
+          const double span =
+              (microseconds(Clock::now() - start) - cost) / (section.per_chunk ? double(args.steps) : 1);
+          if (samples[p].size() < kMostSamples) samples[p].push_back(std::max(0.0, span));
+        }
+        args.parity ^= 1;
       }
-      args.parity ^= 1;
     }
   }
 }
@@ -102,7 +112,7 @@ std::vector<double> phaseTimes(const rtm_model *model, const rtm_weights *weight
   args.buffers = buffers.get();
   args.weights = weights ? rtm::arenaData(*weights) : model->weights;
   args.out = out.data();
-  args.max_steps = model->causal ? 0 : steps;
+  args.max_steps = steps;
   std::vector<std::vector<double>> samples(model->phase_count), warmUp(model->phase_count);
   const rtm::FloatingPointMode mode;
   const double cost = clockCost();

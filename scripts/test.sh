@@ -22,7 +22,7 @@ if [ -z "$main_only" ]; then
   stage "format" scripts/format.sh --check
   stage "clang, address and undefined-behaviour sanitizers" scripts/sanitize.sh asan
   stage "thread sanitizer" scripts/sanitize.sh tsan
-  stage "fuzzing" scripts/fuzz.sh --seconds 10
+  stage "fuzzing" scripts/fuzz.sh --short
 fi
 
 status=0

@@ -215,6 +215,7 @@ std::optional<Emitted> CppBackend::emit(const ir::Program &program, const EmitOp
   values["outputs"] = layout.outputs;
   values["shares"] = program.shares;
   values["causal"] = program.causal ? "1" : "0";
+  values["chunk"] = program.chunk;
   values["cpu_features"] = fmt::format("{:#x}", neededFeatures(*target, half));
   values["shape_hash"] = program.shapeHash.empty() ? "0" : program.shapeHash;
   values["weights_hash"] = hex16(hash64(bytes));

@@ -22,15 +22,15 @@ using ir::Program;
 constexpr size_t kInlineMap = 256;
 
 /// Names that the text around the body uses.
-constexpr const char *kReserved[] = {"args",    "share",         "b",       "w",     "at",    "count",   "load",
-                                     "store",   "gather",        "scatter", "splat", "fma",   "sigmoid", "tanh",
-                                     "relu",    "softmax",       "exp",     "Vec",   "Half",  "inputs",  "outputs",
-                                     "stepRow", "forEachVector", "kLanes",  "kMap",  "kCuts", "kParts",  "rtm"};
+constexpr const char *kReserved[] = {
+    "args",          "share",   "b",    "w",     "at",      "count", "load", "store", "gather", "scatter", "splat",
+    "fma",           "sigmoid", "tanh", "relu",  "softmax", "exp",   "Vec",  "Half",  "inputs", "outputs", "stepRow",
+    "forEachVector", "kLanes",  "kMap", "kCuts", "kParts",  "rtm",   "step"};
 
 class Body {
  public:
-  Body(const Program &program, const Elementwise &op, Layout &layout, HelperUse &use)
-      : program_(program), op_(op), layout_(layout), use_(use), values_(op.body.size()) {
+  Body(const Program &program, const Elementwise &op, Layout &layout, std::string_view step, HelperUse &use)
+      : program_(program), op_(op), layout_(layout), step_(step), use_(use), values_(op.body.size()) {
     for (const char *name : kReserved) names_.unique(name);
     findLive();
     for (size_t k = 0; k < op.body.size(); ++k) {
@@ -86,7 +86,7 @@ class Body {
       const std::string name = names_.unique(program_.buffers[instr.buffer].name);
       arrays_[instr.buffer] = name;
       out.line("{}auto &{} = {};", written.contains(instr.buffer) ? "" : "const ", name,
-               bufferArray(layout_, instr.buffer));
+               bufferArray(layout_, instr.buffer, step_));
     }
   }
 
@@ -199,6 +199,7 @@ class Body {
   const Program &program_;
   const Elementwise &op_;
   Layout &layout_;
+  std::string_view step_;
   HelperUse &use_;
   NameTable names_;
   std::vector<std::string> values_;       // variable of each instruction
@@ -220,7 +221,16 @@ std::string floatText(float value) {
 
 void emitElementwise(Text &out, const Program &program, const Elementwise &op, Layout &layout, HelperUse &use) {
   if (op.count == 0) return;
-  Body(program, op, layout, use).emit(out);
+  Body(program, op, layout, "args->step", use).emit(out);
+}
+
+void emitElementwiseOfChunk(Text &out, const Program &program, const Elementwise &op, Layout &layout, HelperUse &use) {
+  if (op.count == 0) return;
+  out.text("for (size_t step = 0; step < args->steps; step++) {");
+  out.indent();
+  Body(program, op, layout, "step", use).emit(out);
+  out.outdent();
+  out.text("}");
 }
 
 void emitSoftmax(Text &out, const ir::Softmax &op, const Layout &layout, HelperUse &use) {

@@ -18,6 +18,8 @@ struct HelperUse {
 
 /// Long index maps go to the layout's blob.
 void emitElementwise(Text &out, const ir::Program &, const ir::Elementwise &, Layout &layout, HelperUse &use);
+/// The same for all steps of a chunk.
+void emitElementwiseOfChunk(Text &out, const ir::Program &, const ir::Elementwise &, Layout &layout, HelperUse &use);
 void emitSoftmax(Text &out, const ir::Softmax &, const Layout &layout, HelperUse &use);
 
 /// A float as C++ text that reads back exactly: "0.5f", "-1.17549435e-38f"; "rtmInfinity" forms never occur, values are

@@ -11,15 +11,15 @@ namespace rtmc::backend {
 PhaseEmitter::PhaseEmitter(const ir::Program &program, Layout &layout, const MatMulEmitter &matMuls)
     : program_(program), layout_(layout), matMuls_(matMuls) {
   for (const ir::Section &section : program.sections) {
-    for (const ir::Phase &phase : section.phases) emitPhase(phase);
+    for (const ir::Phase &phase : section.phases) emitPhase(phase, section.kind == ir::SectionKind::PerChunk);
   }
 }
 
-void PhaseEmitter::emitPhase(const ir::Phase &phase) {
+void PhaseEmitter::emitPhase(const ir::Phase &phase, bool perChunk) {
   const std::string name = names_.unique("phase_" + identifier(phase.name));
   functions_.push_back(name);
   Text body(1);
-  for (const ir::Operation &op : phase.ops) emitOperation(body, op);
+  for (const ir::Operation &op : phase.ops) emitOperation(body, op, perChunk);
   const bool usesB = mentions(body.str(), "b"), usesW = mentions(body.str(), "w");
   const bool usesArgs = usesB || usesW || mentions(body.str(), "args"), usesShare = mentions(body.str(), "share");
   out_.line("/// {}", commentText(phase.name));
@@ -32,24 +32,29 @@ void PhaseEmitter::emitPhase(const ir::Phase &phase) {
   out_.blank();
 }
 
-void PhaseEmitter::emitOperation(Text &out, const ir::Operation &op) {
+void PhaseEmitter::emitOperation(Text &out, const ir::Operation &op, bool perChunk) {
   if (const auto *matMul = std::get_if<ir::MatMul>(&op)) {
-    emitMatMul(out, *matMul);
+    emitMatMul(out, *matMul, perChunk);
   } else if (const auto *elementwise = std::get_if<ir::Elementwise>(&op)) {
-    emitElementwise(out, program_, *elementwise, layout_, use_);
+    (perChunk ? emitElementwiseOfChunk : emitElementwise)(out, program_, *elementwise, layout_, use_);
   } else if (const auto *softmax = std::get_if<ir::Softmax>(&op)) {
+    RTMC_CHECK(!perChunk, "softmax runs step by step");
     emitSoftmax(out, *softmax, layout_, use_);
   }
 }
 
-void PhaseEmitter::emitMatMul(Text &out, const ir::MatMul &matMul) {
+void PhaseEmitter::emitMatMul(Text &out, const ir::MatMul &matMul, bool perChunk) {
   for (const ir::Id id : {matMul.x, matMul.y}) {
     if (layout_.buffers[id].home == Home::AllSteps) use_.stepRows = true;
   }
   const bool half = program_.weights[matMul.weights].schedule.accumulate == ir::Accumulate::F16x4;
   RTMC_CHECK(layout_.buffers[matMul.x].half == half, "half-precision sums, and only they, read an f16 buffer");
   RTMC_CHECK(!layout_.buffers[matMul.y].half, "sums are f32");
-  matMuls_.call(out, matMul);
+  if (perChunk) {
+    matMuls_.callForChunk(out, matMul);
+  } else {
+    matMuls_.call(out, matMul);
+  }
 }
 
 }  // namespace rtmc::backend

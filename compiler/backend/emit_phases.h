@@ -23,9 +23,10 @@ class PhaseEmitter {
   const HelperUse &helpers() const { return use_; }
 
  private:
-  void emitPhase(const ir::Phase &);
-  void emitOperation(Text &out, const ir::Operation &);
-  void emitMatMul(Text &out, const ir::MatMul &);
+  /// `perChunk`: the phase does all steps of a chunk, one operation after the other.
+  void emitPhase(const ir::Phase &, bool perChunk);
+  void emitOperation(Text &out, const ir::Operation &, bool perChunk);
+  void emitMatMul(Text &out, const ir::MatMul &, bool perChunk);
 
   const ir::Program &program_;
   Layout &layout_;

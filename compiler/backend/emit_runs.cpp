@@ -29,6 +29,27 @@ void emitAliases(Text &out, const MatMulPlan &plan) {
   }
 }
 
+std::string_view xOf(const MatMulPlan &plan) {
+  return plan.forChunk ? "x + step * xStride" : "x";
+}
+std::string_view yOf(const MatMulPlan &plan) {
+  return plan.forChunk ? "y + step * yStride" : "y";
+}
+
+/// The call of a run's kernel; for a chunk, once for each step while the run's weights are near.
+void emitKernelCall(Text &out, const MatMulPlan &plan, const std::string &kernel,
+                    const std::vector<std::string> &args) {
+  if (plan.forChunk) {
+    out.text("for (size_t step = 0; step < steps; step++) {");
+    out.indent();
+  }
+  appendCall(out, kernel, args, ";");
+  if (plan.forChunk) {
+    out.outdent();
+    out.text("}");
+  }
+}
+
 }  // namespace
 
 std::string plus(std::string_view base, uint64_t offset) {
@@ -47,11 +68,11 @@ void emitRunCalls(Text &out, const MatMulPlan &plan, uint32_t shares) {
       if (!kernel.full && !kernel.shape.denseColumns) args.push_back(plus("columns", call.column));
       if (!kernel.full && kernel.takesEntries) args.push_back(std::to_string(call.entries));
       if (!kernel.full && !kernel.shape.partial) args.push_back(std::to_string(call.tiles));
-      args.push_back(plus("x", kernel.shape.denseColumns && !kernel.full ? call.column : 0));
-      args.push_back(plus("y", kernel.shape.indexed ? 0 : call.row));
+      args.push_back(plus(xOf(plan), kernel.shape.denseColumns && !kernel.full ? call.column : 0));
+      args.push_back(plus(yOf(plan), kernel.shape.indexed ? 0 : call.row));
       if (kernel.shape.indexed) args.push_back(plus("rows", call.row));
       if (kernel.takesRowCount()) args.push_back(std::to_string(call.rows));
-      appendCall(out, kernel.name, args, ";");
+      emitKernelCall(out, plan, kernel.name, args);
     }
   };
   emitAliases(out, plan);
@@ -122,11 +143,11 @@ void emitRunTable(Text &out, const MatMulPlan &plan, uint32_t shares, Layout &la
       const std::string up = kernel.shape.indexed && rows > 1 ? fmt::format("(run.rows + {})", rows - 1) : "run.rows";
       args.push_back(rows == 1 ? up : fmt::format("{} / {}", up, rows));
     }
-    args.push_back(kernel.shape.denseColumns ? "x + run.column" : "x");
-    args.push_back(kernel.shape.indexed ? "y" : "y + run.row");
+    args.push_back(fmt::format("{}{}", xOf(plan), kernel.shape.denseColumns ? " + run.column" : ""));
+    args.push_back(fmt::format("{}{}", yOf(plan), kernel.shape.indexed ? "" : " + run.row"));
     if (kernel.shape.indexed) args.push_back("rows + run.row");
     if (kernel.takesRowCount()) args.push_back("run.rows");
-    appendCall(out, kernel.name, args, ";");
+    emitKernelCall(out, plan, kernel.name, args);
   };
   if (plan.kernels.size() == 1) {
     emitCall(plan.kernels[0]);

@@ -33,6 +33,7 @@ struct MatMulPlan {
   const ir::Weights *weights = nullptr;
   const WeightsHome *home = nullptr;
   std::string function;
+  bool forChunk = false;  // multiplies several rows of x, run by run
   std::vector<Kernel> kernels;
   std::vector<RunCall> calls;
   EntryCounts unrolled;

@@ -54,10 +54,11 @@ class Tables {
 
  private:
   void emitSections() {
-    out_.text("constexpr rtm_section kSections[] = {  // first phase, phases, against time");
+    out_.text("constexpr rtm_section kSections[] = {  // first phase, phases, against time, per chunk");
     uint32_t first = 0;
     for (const ir::Section &section : program_.sections) {
-      out_.line("  {{{}, {}, {}}},{}", first, section.phases.size(), section.backward ? 1 : 0, comment(section.name));
+      out_.line("  {{{}, {}, {}, {}}},{}", first, section.phases.size(), section.backward ? 1 : 0,
+                section.kind == ir::SectionKind::PerChunk ? 1 : 0, comment(section.name));
       first += static_cast<uint32_t>(section.phases.size());
     }
     out_.text("};");

@@ -202,7 +202,7 @@ Layout makeLayout(const Program &program) {
   return layout;
 }
 
-std::string bufferArray(const Layout &layout, ir::Id id) {
+std::string bufferArray(const Layout &layout, ir::Id id, std::string_view step) {
   const BufferHome &home = layout.buffers[id];
   switch (home.home) {
     case Home::Unused:
@@ -214,7 +214,7 @@ std::string bufferArray(const Layout &layout, ir::Id id) {
     case Home::PerShare:
       return fmt::format("b.{}[share]", home.member);
     case Home::AllSteps:
-      return fmt::format("stepRow<{}, {}>(args, {})", home.half ? "Half" : "float", home.padded, home.offset);
+      return fmt::format("stepRow<{}, {}>(args, {}, {})", home.half ? "Half" : "float", home.padded, home.offset, step);
     case Home::In:
       return "inputs(args)";
     case Home::Out:
@@ -225,6 +225,12 @@ std::string bufferArray(const Layout &layout, ir::Id id) {
       return "w." + home.member;
   }
   RTMC_CHECK(false, "a buffer that nothing uses is read");
+}
+
+uint32_t rowStride(const Layout &layout, ir::Id id) {
+  const BufferHome &home = layout.buffers[id];
+  RTMC_CHECK(home.home == Home::In || home.home == Home::AllSteps, "a buffer that has no row for each step");
+  return home.home == Home::In ? layout.inputs : home.padded;
 }
 
 uint64_t bufferOffset(const Layout &layout, ir::Id id) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace rtmc::backend {
@@ -56,8 +57,11 @@ struct Layout {
 Layout makeLayout(const ir::Program &);
 
 /// An array (never a pointer, so that Clang knows its size) that holds a buffer: "b.gru0_h[args->parity]",
-/// "w.gru0_bias", "inputs(args)"; and where in it the buffer's first element stands.
-std::string bufferArray(const Layout &layout, ir::Id buffer);
+/// "w.gru0_bias", "inputs(args)"; and where in it the buffer's first element stands. `step`: the row of a value that is
+/// kept for all steps.
+std::string bufferArray(const Layout &layout, ir::Id buffer, std::string_view step = "args->step");
+/// From a row of In or of a value that is kept for all steps to the next, in elements.
+uint32_t rowStride(const Layout &layout, ir::Id buffer);
 uint64_t bufferOffset(const Layout &layout, ir::Id buffer);
 
 /// Elements after which a vector of 64 bytes starts anew: 16 floats or 32 halves.

@@ -30,6 +30,23 @@ uint64_t liveGatesOf(const ir::Program &program) {
   return gates;
 }
 
+/// Of footprintOf(): weights of sections that run per chunk.
+uint64_t chunkBytesOf(const ir::Program &program) {
+  uint64_t bytes = 0;
+  for (const ir::Section &section : program.sections) {
+    if (section.kind != ir::SectionKind::PerChunk) continue;
+    for (const ir::Phase &phase : section.phases) {
+      for (const ir::Operation &operation : phase.ops) {
+        const auto *product = std::get_if<ir::MatMul>(&operation);
+        if (!product) continue;
+        const ir::Weights &weights = program.weights[product->weights];
+        bytes += weights.nonzeros * bytesOf(weights.schedule.precision);
+      }
+    }
+  }
+  return bytes / program.shares;
+}
+
 /// Multiply-adds per ns of one core in the arithmetic that the precision allows.
 double peakOf(const passes::Machine &machine, Precision precision) {
   return precision == Precision::F16 ? std::max(machine.fmaGops32, machine.fmaGopsHalf) : machine.fmaGops32;
@@ -86,13 +103,15 @@ uint64_t footprintOf(const ir::Program &program) {
   return bytes / program.shares;
 }
 
-Floor floorOf(const ir::Program &program, const passes::Machine &machine) {
+Floor floorOf(const ir::Program &program, const passes::Machine &machine, uint32_t stepsPerCall) {
   Floor floor;
   floor.footprintBytes = footprintOf(program);
   floor.liveGates = liveGatesOf(program);
   const double shares = program.shares;
   const double gbps = machine.readGbps(std::max<uint64_t>(floor.footprintBytes, 64));
-  if (gbps > 0) floor.bandwidthUs = static_cast<double>(floor.footprintBytes) / gbps / 1000;
+  const double together = std::min(program.chunk, stepsPerCall);
+  const double shared = static_cast<double>(chunkBytesOf(program)) * (1 - 1 / together);
+  if (gbps > 0) floor.bandwidthUs = (static_cast<double>(floor.footprintBytes) - shared) / gbps / 1000;
   for (const ir::Weights &weights : program.weights) {
     floor.multiplyAddUs +=
         static_cast<double>(weights.nonzeros) / peakOf(machine, weights.schedule.precision) / shares / 1000;

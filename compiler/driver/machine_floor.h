@@ -27,6 +27,8 @@ struct Floor {
 };
 /// Bytes of kept weights that one thread of the program reads per step; no padding, no indices.
 uint64_t footprintOf(const ir::Program &);
-Floor floorOf(const ir::Program &, const passes::Machine &);
+/// Of one step where each call runs `stepsPerCall`: weights that a chunk of steps shares need to be read but once for
+/// it.
+Floor floorOf(const ir::Program &, const passes::Machine &, uint32_t stepsPerCall);
 
 }  // namespace rtmc::driver

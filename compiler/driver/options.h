@@ -29,6 +29,7 @@ struct CommandLine {
   std::string backend = "cpp", precision = "f32", target, cpu, machine, tuning, schedule;
   std::string unroll = "auto", weights = "inline";
   uint32_t threads = 1;
+  uint32_t chunk = 0;  // 0: not given
   bool json = false, quiet = false;
   uint32_t verbose = 0;
 

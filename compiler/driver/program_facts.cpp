@@ -55,6 +55,7 @@ json::Object describeProgram(const Session &session) {
                       {"cpu", program.cpu},
                       {"precision", std::string(precisionName(program.precision))},
                       {"causal", program.causal},
+                      {"chunk", program.chunk},
                       {"threads_asked", session.line().threads},
                       {"threads_used", program.shares},
                       {"nonzeros", facts.nonzeros},

@@ -56,10 +56,10 @@ int Session::agreeOnTarget(ir::Program &program) {
 /// Options that only passes read which the file has behind it.
 void Session::noteWhatComesTooLate() {
   static constexpr std::pair<std::string_view, std::string_view> kReaders[] = {
-      {"--no-fold", "fold-constants"},     {"--precision", "choose-schedule"},  {"--schedule", "choose-schedule"},
-      {"--tuning", "choose-schedule"},     {"--unroll", "choose-schedule"},     {"--no-permute", "choose-schedule"},
-      {"--no-reorder", "choose-schedule"}, {"--no-compact", "choose-schedule"}, {"--no-share-loads", "choose-schedule"},
-      {"--placement", "choose-schedule"},  {"--threads", "partition"}};
+      {"--no-fold", "fold-constants"},         {"--chunk", "lower-cells"},          {"--precision", "choose-schedule"},
+      {"--schedule", "choose-schedule"},       {"--tuning", "choose-schedule"},     {"--unroll", "choose-schedule"},
+      {"--no-permute", "choose-schedule"},     {"--no-reorder", "choose-schedule"}, {"--no-compact", "choose-schedule"},
+      {"--no-share-loads", "choose-schedule"}, {"--placement", "choose-schedule"},  {"--threads", "partition"}};
   const std::vector<std::string> &done = module_.program ? module_.program->passes : module_.network->passes;
   for (const auto &[option, pass] : kReaders) {
     if (!contains(line_.given, option) || !contains(done, pass) || contains(line_.passes, pass)) continue;

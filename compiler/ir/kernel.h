@@ -42,8 +42,8 @@ struct Buffer {
   uint32_t size = 0;
   Lifetime lifetime = Lifetime::Scratch;
   DType dtype = DType::F32;
-  bool allSteps = false;    // one row per step of the sequence (In, Out, and values between sections of a network that
-                            // is not causal); otherwise one row, living across phases and steps
+  bool allSteps = false;    // one row per step (In, Out, and values between sections): of the sequence, in a causal
+                            // network of the chunk; otherwise one row, living across phases and steps
   bool perShare = false;    // each share has a copy of its own and sees only that (half-precision copies of an x)
   Id space = kNone;         // order of its elements; kNone: the user's
   std::vector<float> init;  // Const: its values. Scratch: start values, zeros where empty. Written again by nobody else
@@ -290,6 +290,7 @@ struct Phase {
   std::vector<double> shareCost;  // predicted ns per share, after partition
 };
 
+/// PerChunk: its operations run for all steps of a chunk, one operation after the other.
 enum class SectionKind : uint8_t { Once, PerChunk, PerStep };
 std::string_view sectionKindName(SectionKind);  // "once", "per_chunk", "per_step"
 std::optional<SectionKind> parseSectionKind(std::string_view);
@@ -319,7 +320,9 @@ struct Program {
   std::vector<Space> spaces;
   std::vector<Buffer> buffers;
   std::vector<Weights> weights;
-  std::vector<Section> sections;  // causal: exactly one, PerStep, forward
+  // Causal: forward; run one after the other for each chunk of steps. Otherwise: for the whole sequence.
+  std::vector<Section> sections;
+  uint32_t chunk = 1;  // causal: most steps of a chunk; a call runs its steps in chunks of so many
   std::vector<StateSlot> states;
   bool causal = true;
   std::string shapeHash;  // 16 hex digits: layers, sizes and order; guards saved states

@@ -122,8 +122,12 @@ std::vector<double> KernelInterpreter::run(std::span<const float> in, size_t ste
     }
     buffers_[id] = std::move(rows);
   }
-  for (const Section &section : program_.sections) runSection(section, steps);
-  onceDone_ = true;
+  const size_t chunk = program_.causal ? program_.chunk : std::max<size_t>(1, steps);
+  for (size_t begin = 0; begin < steps; begin += chunk) {
+    const size_t end = std::min(steps, begin + chunk);
+    for (const Section &section : program_.sections) runSection(section, begin, end);
+    onceDone_ = true;
+  }
 
   std::vector<double> out(steps * outputSize_);
   offset = 0;
@@ -137,22 +141,32 @@ std::vector<double> KernelInterpreter::run(std::span<const float> in, size_t ste
   return out;
 }
 
-void KernelInterpreter::runSection(const Section &section, size_t steps) {
+void KernelInterpreter::runSection(const Section &section, size_t begin, size_t end) {
   if (section.kind == SectionKind::Once) {
     step_ = 0;
-    if (!onceDone_ && steps != 0)
+    if (!onceDone_)
       for (const Phase &phase : section.phases) runPhase(phase);
     return;
   }
-  for (size_t t = 0; t < steps; ++t) {
-    step_ = section.backward ? steps - 1 - t : t;
+  if (section.kind == SectionKind::PerChunk) {
+    for (const Phase &phase : section.phases)
+      for (const Operation &operation : phase.ops)
+        for (step_ = begin; step_ < end; ++step_) execute(operation);
+    return;
+  }
+  for (size_t t = begin; t < end; ++t) {
+    step_ = section.backward ? begin + (end - 1 - t) : t;
     for (const Phase &phase : section.phases) runPhase(phase);
     for (const auto &[state, next] : section.swaps) std::swap(buffers_[state], buffers_[next]);
   }
 }
 
 void KernelInterpreter::runPhase(const Phase &phase) {
-  for (const Operation &operation : phase.ops) std::visit([&](const auto &op) { apply(op); }, operation);
+  for (const Operation &operation : phase.ops) execute(operation);
+}
+
+void KernelInterpreter::execute(const Operation &operation) {
+  std::visit([&](const auto &op) { apply(op); }, operation);
 }
 
 void KernelInterpreter::apply(const MatMul &m) {

@@ -32,8 +32,10 @@ class KernelInterpreter {
   const std::map<std::string, uint64_t> &loads() const { return loads_; }
 
  private:
-  void runSection(const Section &, size_t steps);
+  /// Steps [begin, end): a chunk, or the whole sequence.
+  void runSection(const Section &, size_t begin, size_t end);
   void runPhase(const Phase &);
+  void execute(const Operation &);
   void apply(const MatMul &);
   void apply(const Elementwise &);
   void apply(const Softmax &);

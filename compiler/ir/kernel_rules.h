@@ -13,6 +13,7 @@ namespace rtmc::ir {
 
 inline constexpr uint32_t kMaxVector = 1u << 24;  // elements of a buffer or space; larger is taken for a slip
 inline constexpr uint32_t kMaxShares = 4096;
+inline constexpr uint32_t kMaxChunk = 1024;
 
 /// Collects complaints; stops keeping them after a screenful, a broken program repeats itself.
 class Complaints {
@@ -48,6 +49,7 @@ void checkWeights(const Program &, const Weights &, Complaints &);
 void checkPacked(const Weights &, Complaints &);
 /// False, with a complaint: shape number `index` of the weights is none that tiles can have.
 bool checkTileShape(const Weights &, size_t index, const TileShape &, Complaints &);
+void checkSections(const Program &, Complaints &);
 void checkPhase(const Program &, const Phase &, Complaints &);
 /// Requires that everything else holds.
 void checkShares(const Program &, const Phase &, Complaints &);

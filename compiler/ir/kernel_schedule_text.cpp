@@ -76,8 +76,8 @@ YAML::Node loadIrText(const std::string &yaml) {
     std::istringstream stream(yaml);
     YAML::Parser parser(stream);
     AliasGuard guard;
-    while (parser.HandleNextDocument(guard)) {
-    }
+    parser.HandleNextDocument(
+        guard);  // the one that Load reads; on text like ", a" the parser would never come to an end
   }
   return YAML::Load(yaml);
 }

@@ -1,5 +1,6 @@
-// The verifier of the kernel IR: program, spaces, buffers, sections. Weights stand in kernel_verify_weights.cpp and
-// kernel_verify_packed.cpp, operations in kernel_verify_ops.cpp, shares' independence in kernel_verify_shares.cpp.
+// The verifier of the kernel IR: program, spaces, buffers. Sections stand in kernel_verify_sections.cpp, weights in
+// kernel_verify_weights.cpp and kernel_verify_packed.cpp, operations in kernel_verify_ops.cpp, shares' independence in
+// kernel_verify_shares.cpp.
 #include "ir/kernel_rules.h"
 #include "support/names.h"
 
@@ -122,43 +123,6 @@ void checkSpaces(const Program &program, Complaints &complaints) {
 }
 
 namespace {
-
-void checkSwaps(const Program &program, const Section &section, std::set<Id> &swapped, Complaints &complaints) {
-  for (const auto &[state, next] : section.swaps) {
-    if (state >= program.buffers.size() || next >= program.buffers.size()) {
-      complaints.add("section '{}': swaps a buffer that is not there", section.name);
-      continue;
-    }
-    const Buffer &a = program.buffers[state], &b = program.buffers[next];
-    if (state == next || !swapped.insert(state).second || !swapped.insert(next).second)
-      complaints.add("section '{}': '{}' and '{}' change places, but one is there twice", section.name, a.name, b.name);
-    if (a.size != b.size || a.space != b.space || a.dtype != b.dtype || a.perShare || b.perShare)
-      complaints.add("section '{}': '{}' and '{}' change places, but differ in size, order or type", section.name,
-                     a.name, b.name);
-    if (a.lifetime != Lifetime::State || b.lifetime != Lifetime::State)
-      complaints.add("section '{}': '{}' and '{}' change places, but are not both state", section.name, a.name, b.name);
-    if (section.kind != SectionKind::PerStep)
-      complaints.add("section '{}': swaps at the end of each step, but does not run per step", section.name);
-  }
-}
-
-void checkSections(const Program &program, Complaints &complaints) {
-  std::set<Id> swapped;
-  size_t steps = 0;
-  for (const Section &section : program.sections) {
-    steps += section.kind == SectionKind::PerStep;
-    if (program.causal && section.backward)
-      complaints.add("section '{}': backward, but the program is causal", section.name);
-    if (program.causal && section.kind == SectionKind::Once && steps)
-      complaints.add("section '{}': runs once, but stands behind the steps", section.name);
-    if (program.causal && section.kind == SectionKind::PerChunk)
-      complaints.add("section '{}': per chunk, but a causal program has one section per step", section.name);
-    checkSwaps(program, section, swapped, complaints);
-    for (const Phase &phase : section.phases) checkPhase(program, phase, complaints);
-  }
-  if (program.causal && !program.sections.empty() && steps != 1)
-    complaints.add("a causal program has exactly one section per step, not {}", steps);
-}
 
 void checkStates(const Program &program, Complaints &complaints) {
   std::set<Id> saved;

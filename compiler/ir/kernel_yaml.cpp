@@ -77,6 +77,7 @@ void Printer::printHead() {
   line(0, "precision: {}", precisionName(p.precision));
   line(0, "shares: {}", p.shares);
   line(0, "causal: {}", p.causal);
+  if (p.chunk != 1) line(0, "chunk: {}", p.chunk);
   if (!p.shapeHash.empty()) line(0, "shape_hash: {}", yamlString(p.shapeHash));
   if (!p.passes.empty()) line(0, "passes: {}", yamlStrings(p.passes));
   const FoldReport &f = p.folded;

@@ -180,6 +180,7 @@ void KernelParser::readProgram(const YAML::Node &root) {
   program_.precision = word(map, "precision", parsePrecision, program_.precision);
   program_.shares = map.number<uint32_t>("shares", 1);
   program_.causal = map.has("causal") ? map.flag("causal") : true;
+  program_.chunk = map.number<uint32_t>("chunk", 1);
   program_.shapeHash = map.text("shape_hash");
   program_.passes = map.texts("passes");
   readReports(map);

@@ -39,10 +39,20 @@ const Buffer &bufferReadBy(const Program &program, Id weights) {
   return program.buffers.front();
 }
 
+/// Its copy of x in half precision would need a row for each step.
+bool runsPerChunk(const Program &program, Id id) {
+  for (const Section &section : program.sections)
+    for (const Phase &phase : section.phases)
+      for (const Operation &operation : phase.ops)
+        if (const auto *product = std::get_if<MatMul>(&operation); product && product->weights == id)
+          return section.kind == SectionKind::PerChunk;
+  return false;
+}
+
 bool mayUseHalf(const Program &program, Id id, const TargetTraits &target) {
   const Weights &w = program.weights[id];
   const Buffer &x = bufferReadBy(program, id);
-  if (!target.halfArithmetic || !x.range) return false;
+  if (!target.halfArithmetic || !x.range || runsPerChunk(program, id)) return false;
   if (std::max(std::abs(x.range->low), std::abs(x.range->high)) > kHalfLimitX) return false;
   return std::all_of(w.values.begin(), w.values.end(), [](float v) { return std::abs(v) <= kHalfLimitW; });
 }
@@ -230,6 +240,15 @@ void addHalfCopies(Program &program) {
     }
 }
 
+/// Schedules may store every matrix otherwise than the options asked: the program says what it is.
+void namePrecision(Program &program) {
+  const auto stored = [](const Weights &w) { return w.schedule.precision; };
+  const std::vector<Weights> &all = program.weights;
+  if (!all.empty() &&
+      std::all_of(all.begin(), all.end(), [&](const Weights &w) { return stored(w) == stored(all[0]); }))
+    program.precision = stored(all[0]);
+}
+
 }  // namespace
 
 Schedule scheduleOf(const Options &options) {
@@ -265,6 +284,7 @@ bool ChooseSchedule::run(Module &module, Context &context) {
     w.schedule = cheapest(program, w, baseSchedule(program, id, context), context, footprint);
   }
   if (!good) return false;
+  namePrecision(program);
   addHalfCopies(program);
   return true;
 }

@@ -1,5 +1,6 @@
 #include "passes/lower_cells.h"
 
+#include "passes/input_chunk.h"
 #include "passes/lowering.h"
 #include "support/check.h"
 #include "support/hash.h"
@@ -35,6 +36,13 @@ std::string shapeHash(const Network &network) {
 
 }  // namespace
 
+bool Lowering::isRead(uint32_t layer) const {
+  const ValueRef value{ValueRef::Kind::Layer, layer};
+  return std::any_of(network_.layers.begin(), network_.layers.end(), [&](const Layer &reader) {
+    return std::find(reader.inputs.begin(), reader.inputs.end(), value) != reader.inputs.end();
+  });
+}
+
 Phase Lowering::newPhase(const Cell &cell, const std::string &what) const {
   Phase phase;
   phase.name = cell.name + ": " + what;
@@ -42,10 +50,28 @@ Phase Lowering::newPhase(const Cell &cell, const std::string &what) const {
   return phase;
 }
 
-void Lowering::newSection(const std::string &name, bool backward) {
-  if (network_.causal() && !program_.sections.empty()) return;
+Phase &Lowering::inputPhase(Phase &phase) {
+  return chunk_ > 1 ? program_.sections[program_.sections.size() - 2].phases.front() : phase;
+}
+
+void Lowering::newInputSection(const Cell &cell) {
   Section added;
-  added.name = network_.causal() ? "step" : name;
+  added.name = cell.name + " inputs";
+  added.kind = SectionKind::PerChunk;
+  added.phases.push_back(newPhase(cell, "input products"));
+  program_.sections.push_back(std::move(added));
+}
+
+/// Every gate of the cell is constant.
+void Lowering::dropEmptyInputSection() {
+  const auto inputs = program_.sections.end() - 2;
+  if (inputs->phases.front().ops.empty()) program_.sections.erase(inputs);
+}
+
+void Lowering::newSection(const std::string &name, bool backward) {
+  if (!layered() && !program_.sections.empty()) return;
+  Section added;
+  added.name = layered() ? name : "step";
   added.backward = backward;
   program_.sections.push_back(std::move(added));
 }
@@ -125,11 +151,13 @@ void Lowering::lowerRecurrent(uint32_t index) {
     cell.units = layer.size;
     cell.space = unitSpace(layer, direction, cell.name);
     cell.x = x;
+    if (chunk_ > 1) newInputSection(cell);
     newSection(cell.name, runsBackward(layer, direction));
     for (uint32_t offset : offsets) cell.outputs.push_back(offset + direction * outputSizePerDirection(layer));
     if (std::holds_alternative<Gru>(layer.op)) lowerGru(cell);
     if (std::holds_alternative<Lstm>(layer.op)) lowerLstm(cell);
     if (std::holds_alternative<Rnn>(layer.op)) lowerRnn(cell);
+    if (chunk_ > 1) dropEmptyInputSection();
   }
 }
 
@@ -162,6 +190,7 @@ void Lowering::forwardInputsToOutputs() {
 void Lowering::run() {
   program_.name = network_.name;
   program_.causal = network_.causal();
+  program_.chunk = chunk_;
   program_.folded = network_.folded;
   program_.shapeHash = shapeHash(network_);
   program_.passes = network_.passes;
@@ -198,7 +227,7 @@ bool LowerCells::run(Module &module, Context &context) {
   module.program->precision = context.options.precision;
   module.program->target = context.target.triple;
   module.program->cpu = context.target.cpu;
-  Lowering(*module.network, *module.program, context.machine).run();
+  Lowering(*module.network, *module.program, context.machine, inputChunk(*module.network, context)).run();
   return true;
 }
 

@@ -62,7 +62,7 @@ void Lowering::lowerLinear(uint32_t index) {
   addProducts(phase, gate, op.weight, 0, layer.size, cell.x, layer.name + ".weight.y", op.structure);
 
   const Id y = addVector(program_, layer.name + "_y", cell.space, Lifetime::Scratch, "output of the layer");
-  program_.buffers[y].allSteps = !program_.causal;
+  program_.buffers[y].allSteps = layered();
   if (layer.range)
     program_.buffers[y].range = layer.range;
   else if (op.activation == Activation::Sigmoid || op.activation == Activation::Tanh ||
@@ -105,10 +105,7 @@ void Lowering::lowerLinear(uint32_t index) {
       normalise.ops.emplace_back(softmaxOp);
     };
     for (uint32_t offset : cell.outputs) add(out_, offset);
-    bool read = false;
-    for (const Layer &reader : network_.layers)
-      for (const ValueRef &ref : reader.inputs) read |= ref == ValueRef{ValueRef::Kind::Layer, index};
-    if (read || cell.outputs.empty()) add(y, 0);
+    if (isRead(index) || cell.outputs.empty()) add(y, 0);
     section().phases.push_back(std::move(normalise));
   }
   const Buffer &held = program_.buffers[y];

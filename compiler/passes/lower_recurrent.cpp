@@ -71,7 +71,7 @@ void Lowering::lowerGru(Cell &cell) {
   const bool after = std::get<Gru>(cell.layer->op).resetAfter;
   const Id h = addVector(program_, cell.name + "_h", cell.space, Lifetime::State, "hidden state");
   addState(h);
-  if (!program_.causal) {
+  if (layered() && isRead(index)) {
     cell.history = addVector(program_, cell.name + "_y", cell.space, Lifetime::Scratch, "h of every step");
     program_.buffers[cell.history].allSteps = true;
   }
@@ -87,10 +87,11 @@ void Lowering::lowerGru(Cell &cell) {
   const Source state = whole(program_, h);
 
   Phase gates = newPhase(cell, after ? "gates and update" : "reset and update gates");
-  addBias(gates, r, r.name + "_bias", biasR);
-  addBias(gates, z, z.name + "_bias", biasZ);
-  addInputProducts(*this, gates, cell, r, 0);
-  addInputProducts(*this, gates, cell, z, 1);
+  Phase &inputs = inputPhase(gates);
+  addBias(inputs, r, r.name + "_bias", biasR);
+  addBias(inputs, z, z.name + "_bias", biasZ);
+  addInputProducts(*this, inputs, cell, r, 0);
+  addInputProducts(*this, inputs, cell, z, 1);
   addStateProducts(*this, gates, cell, r, 0, state);
   addStateProducts(*this, gates, cell, z, 1, state);
 
@@ -115,8 +116,8 @@ void Lowering::lowerGru(Cell &cell) {
 
     Gate n = makeGate(cell, 2, "n", biasN, tanhOf);
     Phase candidate = newPhase(cell, "candidate and new state");
-    addBias(candidate, n, n.name + "_bias", biasN);
-    addInputProducts(*this, candidate, cell, n, 2);
+    addBias(inputPhase(candidate), n, n.name + "_bias", biasN);
+    addInputProducts(*this, inputPhase(candidate), cell, n, 2);
     addStateProducts(*this, candidate, cell, n, 2, whole(program_, rh));
     addCompactGate(candidate, n, EwOp::Tanh);
     ElementwiseBuilder builder(cell.name + "_update", cell.space, cell.units);
@@ -137,9 +138,9 @@ void Lowering::lowerGru(Cell &cell) {
   Gate nh = n;
   if (n.pre != kNone)
     nh.pre = addVector(program_, n.name + "h_pre", n.space, Lifetime::Scratch, "state part of the candidate");
-  addBias(gates, n, n.name + "_bias", biasN);
+  addBias(inputs, n, n.name + "_bias", biasN);
   addBias(gates, nh, n.name + "h_bias", biasNh);
-  addInputProducts(*this, gates, cell, n, 2);
+  addInputProducts(*this, inputs, cell, n, 2);
   addStateProducts(*this, gates, cell, nh, 2, state);
   addCompactGate(gates, r, EwOp::Sigmoid);
   addCompactGate(gates, z, EwOp::Sigmoid);
@@ -180,7 +181,7 @@ void Lowering::lowerLstm(Cell &cell) {
   const Id c = addVector(program_, cell.name + "_c", cell.space, Lifetime::State, "cell state");
   addState(h);
   addState(c);
-  if (!program_.causal) {
+  if (layered() && isRead(index)) {
     cell.history = addVector(program_, cell.name + "_y", outSpace, Lifetime::Scratch, "h of every step");
     program_.buffers[cell.history].allSteps = true;
   }
@@ -192,9 +193,9 @@ void Lowering::lowerLstm(Cell &cell) {
   Phase phase = newPhase(cell, projected ? "gates and cell" : "gates and new state");
   for (uint32_t gate = 0; gate < 4; ++gate) {
     gates[gate] = makeGate(cell, gate, names[gate], summedBias(cell, gate), gate == 2 ? tanhOf : sigmoidOf);
-    addBias(phase, gates[gate], gates[gate].name + "_bias", summedBias(cell, gate));
+    addBias(inputPhase(phase), gates[gate], gates[gate].name + "_bias", summedBias(cell, gate));
   }
-  for (uint32_t gate = 0; gate < 4; ++gate) addInputProducts(*this, phase, cell, gates[gate], gate);
+  for (uint32_t gate = 0; gate < 4; ++gate) addInputProducts(*this, inputPhase(phase), cell, gates[gate], gate);
   for (uint32_t gate = 0; gate < 4; ++gate) addStateProducts(*this, phase, cell, gates[gate], gate, state);
 
   // Peepholes: i and f see the cell before, o the cell after the update.
@@ -268,7 +269,7 @@ void Lowering::lowerRnn(Cell &cell) {
   const bool relu = std::get<Rnn>(cell.layer->op).activation == Activation::Relu;
   const Id h = addVector(program_, cell.name + "_h", cell.space, Lifetime::State, "hidden state");
   addState(h);
-  if (!program_.causal) {
+  if (layered() && isRead(index)) {
     cell.history = addVector(program_, cell.name + "_y", cell.space, Lifetime::Scratch, "h of every step");
     program_.buffers[cell.history].allSteps = true;
   }
@@ -278,8 +279,8 @@ void Lowering::lowerRnn(Cell &cell) {
   Gate gate = makeGate(cell, 0, "a", bias, relu ? reluOf : tanhOf);
   const EwOp activation = relu ? EwOp::Relu : EwOp::Tanh;
   Phase phase = newPhase(cell, "new state");
-  addBias(phase, gate, gate.name + "_bias", bias);
-  addInputProducts(*this, phase, cell, gate, 0);
+  addBias(inputPhase(phase), gate, gate.name + "_bias", bias);
+  addInputProducts(*this, inputPhase(phase), cell, gate, 0);
   addStateProducts(*this, phase, cell, gate, 0, whole(program_, h));
   addCompactGate(phase, gate, activation);
   const Id newest = newestState(h, true);

@@ -40,19 +40,27 @@ struct Cell {
   ir::Id space = ir::kNone;
   std::vector<Source> x;
   std::vector<uint32_t> outputs;  // offsets in `out` where the user sees this layer
-  ir::Id history = ir::kNone;     // allSteps copy of h for readers in other sections (not causal)
+  ir::Id history = ir::kNone;     // allSteps copy of h for readers in other sections
 };
 
 class Lowering {
  public:
-  Lowering(const ir::Network &network, ir::Program &program, const Machine &machine)
-      : network_(network), program_(program), machine_(machine) {}
+  /// `chunk`: steps whose input products are computed at once; 1: none are.
+  Lowering(const ir::Network &network, ir::Program &program, const Machine &machine, uint32_t chunk)
+      : network_(network), program_(program), machine_(machine), chunk_(chunk) {}
   void run();
 
   // Shared by the cells.
   ir::Program &program() { return program_; }
   ir::Section &section() { return program_.sections.back(); }
   ir::Phase newPhase(const Cell &cell, const std::string &what) const;
+  /// Where biases and input products go that the gates of `phase` start from: there, or into the section before, which
+  /// runs for a chunk of steps.
+  ir::Phase &inputPhase(ir::Phase &phase);
+  /// Each layer has sections of its own: readers in other layers need what it put out in each step.
+  bool layered() const { return !program_.causal || chunk_ > 1; }
+  /// Whether another layer reads this one.
+  bool isRead(uint32_t layer) const;
 
   /// `bias(u)`: what the gate's pre-activation starts from; `activation`: of constant rows.
   Gate makeGate(const Cell &cell, uint32_t gate, const std::string &suffix, const std::function<float(uint32_t)> &bias,
@@ -82,6 +90,8 @@ class Lowering {
   void lowerLinear(uint32_t index);
   void forwardInputsToOutputs();
   void newSection(const std::string &name, bool backward);
+  void newInputSection(const Cell &cell);
+  void dropEmptyInputSection();
   ir::Id unitSpace(const ir::Layer &, uint32_t direction, const std::string &name);
   std::vector<Source> sourcesOf(const ir::Layer &) const;
   std::vector<uint32_t> outputOffsets(ir::ValueRef) const;
@@ -92,6 +102,7 @@ class Lowering {
   const ir::Network &network_;
   ir::Program &program_;
   const Machine &machine_;
+  const uint32_t chunk_;
   ir::Id in_ = ir::kNone, out_ = ir::kNone;
   std::vector<std::vector<Source>> values_;  // per layer
 };

@@ -38,6 +38,7 @@ struct Options {
   ir::Unroll unroll = ir::Unroll::Auto;
   Precision precision = Precision::F32;
   uint32_t threads = 1;  // a maximum
+  uint32_t chunk = 0;    // steps whose input products are computed at once (input_chunk.h); 0: what is predicted faster
   bool fold = true;      // fold-constants
   bool permute = true;   // reorder-rows may permute units
   bool reorder = true;

@@ -71,7 +71,7 @@ std::string uniqueName(const std::vector<T> &taken, const std::string &name) {
 
 }  // namespace
 
-Id addSpace(Program &program, std::string name, uint32_t size, Id parent, std::vector<uint32_t> order,
+Id addSpace(Program &program, const std::string &name, uint32_t size, Id parent, std::vector<uint32_t> order,
             uint32_t userSize) {
   Space space;
   space.name = uniqueName(program.spaces, name);

@@ -25,7 +25,7 @@ class ElementwiseBuilder {
   ir::Elementwise op_;
 };
 
-ir::Id addSpace(ir::Program &, std::string name, uint32_t size, ir::Id parent, std::vector<uint32_t> order,
+ir::Id addSpace(ir::Program &, const std::string &name, uint32_t size, ir::Id parent, std::vector<uint32_t> order,
                 uint32_t userSize);
 ir::Id addBuffer(ir::Program &, ir::Buffer buffer);
 /// A scratch or state vector of a space's size.

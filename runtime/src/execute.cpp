@@ -29,20 +29,25 @@ void runPhase(rtm_session &session, rtm_phase phase, const rtm_args &args, Posit
 void walk(rtm_session &session, Position &at) {
   const rtm_model &model = *session.model;
   const size_t steps = session.job.steps;
+  const size_t chunk = model.causal ? chunkOf(model) : steps;
   rtm_args args;
   args.buffers = session.buffers;
   args.weights = session.weights;
-  args.in = session.job.in;
-  args.out = session.job.out;
   args.max_steps = session.maxSteps;
-  for (uint32_t s = 0; s < model.section_count; ++s) {
-    const rtm_section &section = model.sections[s];
-    const rtm_phase *phases = model.phases + section.first_phase;
-    args.parity = session.job.parity;
-    for (size_t i = 0; i < steps; ++i) {
-      args.step = section.backward ? steps - 1 - i : i;
-      for (uint32_t p = 0; p < section.phase_count; ++p) runPhase(session, phases[p], args, at);
-      args.parity ^= 1;
+  for (size_t begin = 0; begin < steps; begin += chunk) {
+    args.in = session.job.in + begin * model.inputs;
+    args.out = session.job.out + begin * model.outputs;
+    args.steps = steps - begin < chunk ? steps - begin : chunk;
+    for (uint32_t s = 0; s < model.section_count; ++s) {
+      const rtm_section &section = model.sections[s];
+      const rtm_phase *phases = model.phases + section.first_phase;
+      args.parity = session.job.parity ^ static_cast<uint32_t>(begin & 1);
+      const size_t times = section.per_chunk ? 1 : args.steps;
+      for (size_t i = 0; i < times; ++i) {
+        args.step = section.backward ? times - 1 - i : i;
+        for (uint32_t p = 0; p < section.phase_count; ++p) runPhase(session, phases[p], args, at);
+        args.parity ^= 1;
+      }
     }
   }
 }

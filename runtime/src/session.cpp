@@ -20,12 +20,10 @@ uint32_t threadCount(const rtm_model &model, const rtm_options &options) {
 
 // 0 when it does not fit a size_t.
 size_t bufferBytes(const rtm_model &model, const rtm_options &options) {
-  uint64_t bytes = model.buffer_bytes;
-  if (!model.causal) {
-    uint64_t perSteps;
-    if (__builtin_mul_overflow(model.step_bytes, uint64_t{options.max_steps}, &perSteps)) return 0;
-    if (__builtin_add_overflow(bytes, perSteps, &bytes)) return 0;
-  }
+  uint64_t bytes = model.buffer_bytes, perSteps;
+  const uint64_t rows = model.causal ? rtm::chunkOf(model) : options.max_steps;
+  if (__builtin_mul_overflow(model.step_bytes, rows, &perSteps)) return 0;
+  if (__builtin_add_overflow(bytes, perSteps, &bytes)) return 0;
   if (bytes > SIZE_MAX / 2) return 0;
   const size_t rounded = (static_cast<size_t>(bytes) + kAlign - 1) / kAlign * kAlign;
   return rounded ? rounded : kAlign;
@@ -73,7 +71,7 @@ rtm_status initSession(const rtm_model &model, void *memory, const rtm_options &
   rtm_session *session = new (memory) rtm_session;
   unsigned char *bytes = static_cast<unsigned char *>(memory);
   session->model = &model;
-  session->maxSteps = model.causal ? 0 : options.max_steps;
+  session->maxSteps = model.causal ? rtm::chunkOf(model) : options.max_steps;
   session->weights = options.weights ? rtm::arenaData(*options.weights) : model.weights;
   session->team.size = threadCount(model, options);
   session->team.members = reinterpret_cast<rtm::Member *>(bytes + sizeof(rtm_session));

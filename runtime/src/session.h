@@ -11,8 +11,8 @@ struct alignas(64) rtm_session {
   const rtm_model *model = nullptr;
   unsigned char *buffers = nullptr;
   const unsigned char *weights = nullptr;
-  uint32_t maxSteps = 0;
-  bool owned = false;  // by rtm_session_create
+  uint32_t maxSteps = 0;  // rows of what is kept for all steps; causal: of a chunk
+  bool owned = false;     // by rtm_session_create
   rtm::Team team;
 
   // The caller's own.
@@ -29,6 +29,11 @@ struct alignas(64) rtm_session {
 };
 
 namespace rtm {
+
+/// Steps that a causal model runs together at most.
+inline uint32_t chunkOf(const rtm_model &model) {
+  return model.chunk ? model.chunk : 1;
+}
 
 // Runs job.steps steps on all threads.
 void runJob(rtm_session &session);

@@ -132,6 +132,18 @@ class Options(Case):
             self.assertEqual((chosen["format"], chosen["lanes"]), ("dense", "rows4"))
             self.assertEqual((chosen["precision"], chosen["unroll"], chosen["placement"]), ("f16", "full", "in_place"))
 
+    def test_the_report_names_the_precision_that_a_schedule_gives_all_weights(self):
+        model = self.gru()
+        one = self.write("one.yaml", "schedules:\n  \"*\": {format: dense, lanes: rows4, tile: 8, precision: bf16}\n")
+        self.assertEqual(self.expect(OK, "inspect", model, "--json", "--schedule", one).json()["precision"], "bf16")
+        self.expect(OK, "verify", model, "--schedule", one)
+        name = "schedules:\n  gru0.weight_hh.r: {format: dense, lanes: rows4, tile: 8, precision: bf16}\n"
+        some = self.write("some.yaml", name)
+        mixed = self.expect(OK, "inspect", model, "--json", "--precision", "f16", "--schedule", some).json()
+        self.assertEqual(mixed["precision"], "f16")
+        self.assertEqual({m["precision"] for m in mixed["matrices"]}, {"bf16", "f16"})
+        self.expect(OK, "verify", model, "--precision", "f16", "--schedule", some)
+
     def matrix(self, model, *options):
         matrices = self.expect(OK, "inspect", model, "--json", *options).json()["matrices"]
         return next(m for m in matrices if m["name"] == "gru0.weight_hh.r")

@@ -21,12 +21,15 @@ class RandomNetworks(Case):
                     layer["projection"] = rng.randint(1, 30)
             model = write_network(self, name, {k: rng.randint(1, 40) for k in inputs_of(name)}, layers, seed=number,
                                   keep=rng.choice([0.0, 0.02, 0.1, 0.3, 1.0]))
-            options = ["--precision", rng.choice(["f32", "f16", "bf16"]), "--threads", str(rng.randint(1, 4)), "--steps", "4",
+            threads = rng.randint(1, 4)
+            options = ["--precision", rng.choice(["f32", "f16", "bf16"]), "--threads", str(threads), "--steps", "4",
                        "--unroll", rng.choice(["auto", "none", "tile", "full"])]
             if rng.random() < 0.3:
                 options.append(rng.choice(["--no-fold", "--no-permute", "--no-reorder", "--no-share-loads", "--no-compact"]))
             if rng.random() < 0.3:
                 options += ["--cpu", "portable"]
+            if threads == 1:
+                options += ["--chunk", str(rng.randint(1, 6))]
             with self.subTest(number=number, layers=layers, options=options):
                 self.expect(OK, "verify", model, *options)
                 damaged = rtmc("verify", model, *options, "--corrupt-weight", rng.randrange(1 << 40))

@@ -108,6 +108,8 @@ def random_options(random, folder, unroll, cpu):
     if threads > 1:
         (folder / "machine.yaml").write_text(MACHINE)
         options += ["--threads", str(threads), "--machine", str(folder / "machine.yaml")]
+    else:
+        options += ["--chunk", str(random.integers(1, 9))]
     if random.random() < 0.2:
         options += ["--weights", "blob"]
     if random.random() < 0.2:

@@ -5,8 +5,9 @@
 
 The reference network (examples/rtmobile_gru) at each rate of Table II against ONNX Runtime's dense f32 GRU, 50 steps a call,
 one thread, in turns: one block of ONNX Runtime, one of rtmc, again. Ratios are of the minima; a pair whose rounds disagree by more
-than 25 % is marked with '?'. Without onnxruntime the ratios are missing and the shares remain. --lyra: folder of
-lyra_16khz_*.raw.gz, for the block-pruned matrices that somebody else made.
+than 25 % is marked with '?'. The roof is what a step at exactly its floor would reach: a target above it cannot be met here.
+Without onnxruntime the ratios are missing and the shares remain. --lyra: folder of lyra_16khz_*.raw.gz, for the block-pruned
+matrices that somebody else made.
 """
 import argparse
 import json
@@ -89,8 +90,9 @@ def row(name, target, peer, reply, agree, rate=None):
     text = "" if speedup is None else f"{speedup:8.1f} x"
     if speedup is not None and rate:
         figures["speedup_over_rate"] = speedup / rate
-        text += f" = {speedup / rate:.2f} x rate"
-    print(f"{name:34s} {reply['step_us_min']:9.2f} us  share {reply['roofline_share']:.2f}  {text:26s}"
+        figures["roof_over_rate"] = peer / reply["floor_us"] / rate
+        text += f" = {speedup / rate:.2f} x rate (roof {figures['roof_over_rate']:.2f})"
+    print(f"{name:34s} {reply['step_us_min']:9.2f} us  share {reply['roofline_share']:.2f}  {text:39s}"
           f"{' ' if agree else '?'} target {target}", flush=True)
     return figures
 

@@ -18,7 +18,7 @@ using namespace rtmc::testing;
 
 namespace {
 
-constexpr size_t kSteps = 4;
+constexpr size_t kSteps = 5;
 
 void checkNear(const std::vector<double> &expected, const std::vector<float> &found, double tolerance) {
   REQUIRE(expected.size() == found.size());
@@ -62,8 +62,10 @@ TEST_CASE("emitted code computes what the interpreter does") {
     options.precision = static_cast<Precision>(seed / 2 % 3);
     options.unroll = static_cast<ir::Unroll>(seed / 3 % 4);
     options.threads = 1 + static_cast<uint32_t>(seed / 5 % 3);
+    if (options.threads == 1) options.chunk = 1 + static_cast<uint32_t>(seed / 15 % 4);
     options.alwaysCut = true;
     CAPTURE(options.cpu);
+    CAPTURE(options.chunk);
     CAPTURE(ir::unrollName(options.unroll));
     const ir::Network network = randomNetwork(seed, {.maxSize = seed % 8 == 7 ? 160u : 40u});
     const ir::Program program = packedProgram(network, options);
@@ -100,6 +102,26 @@ TEST_CASE("one result for every number of threads, and for every way of unrollin
       CHECK(out == first);
       // Fewer threads than shares run several shares each.
       CHECK(model.run(in, kSteps, 1) == first);
+    }
+  }
+}
+
+TEST_CASE("one result for every chunk of steps") {
+  for (const uint64_t seed : {3u, 8u, 9u}) {
+    CAPTURE(seed);
+    const ir::Network network = randomNetwork(seed, {.maxSize = 90});
+    const std::vector<float> in = randomInput(seed, kSteps * network.inputSize());
+    std::vector<float> first;
+    for (const uint32_t chunk : {1u, 2u, 3u, 64u}) {
+      CAPTURE(chunk);
+      BuildOptions options;
+      options.chunk = chunk;
+      const ir::Program program = packedProgram(network, options);
+      CHECK(program.chunk == (network.causal() ? chunk : 1));
+      const LoadedModel model(emitChecked(program), program.name, hostCompilers().front());
+      const std::vector<float> out = model.run(in, kSteps);
+      if (first.empty()) first = out;
+      CHECK(out == first);
     }
   }
 }

@@ -70,6 +70,7 @@ ir::Program packedProgram(const ir::Network &network, const BuildOptions &option
   context.options.precision = options.precision;
   context.options.unroll = options.unroll;
   context.options.threads = options.threads;
+  context.options.chunk = options.chunk;
   context.schedules = options.schedules;
   const auto traits = backend::findBackend("cpp")->traits(options.triple, options.cpu, options.precision, diagnostics);
   REQUIRE_MESSAGE(traits.has_value(), diagnostics.render());

@@ -19,6 +19,7 @@ struct BuildOptions {
   Precision precision = Precision::F32;
   ir::Unroll unroll = ir::Unroll::Auto;
   uint32_t threads = 1;
+  uint32_t chunk = 1;
   bool alwaysCut = false;  // use all threads, however small the network
   passes::ScheduleTable schedules;
 };

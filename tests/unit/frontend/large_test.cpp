@@ -1,40 +1,52 @@
 // Models and weight files at the limits: what is hostile must cost seconds, not hours.
+#include "support/growth.h"
 #include "unit/frontend/model_file.h"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <chrono>
-#include <functional>
+#include <array>
+#include <string>
+#include <vector>
 
 namespace rtmc {
 namespace {
 
-double secondsOf(const std::function<void()> &work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+/// A model of `count` layers that fit no tensor, one of unknown inputs, one of unknown keys.
+std::array<std::string, 3> wrongModels(int count) {
+  std::string good = "layers:\n", unknown = "layers:\n", keys = "layers:\n  - {name: a, op: linear, size: 1";
+  for (int i = 0; i < count; ++i) {
+    good += fmt::format("  - {{name: l{}, op: linear, size: 3}}\n", i);
+    unknown += fmt::format("  - {{name: l{}, op: linear, size: 3, input: nobody{}}}\n", i, i);
+    keys += fmt::format(", key{}: 1", i);
+  }
+  return {good + "outputs: l1\n", unknown + "outputs: l1\n", keys + "}\noutputs: a\n"};
+}
+
+std::vector<test::TestTensor> strangers(int count) {
+  std::vector<test::TestTensor> tensors;
+  for (int i = 0; i < count; ++i)
+    tensors.push_back(test::countingTensor(fmt::format("tensor_number_{}", i), "F32", {1}));
+  return tensors;
 }
 
 }  // namespace
 
 TEST_CASE("tens of thousands of layers, mistakes and tensors") {
-  std::vector<test::TestTensor> tensors;
-  for (int i = 0; i < 20000; ++i)
-    tensors.push_back(test::countingTensor(fmt::format("tensor_number_{}", i), "F32", {1}));
-  std::string good = "layers:\n", unknown = "layers:\n", keys = "layers:\n  - {name: a, op: linear, size: 1";
-  for (int i = 0; i < 40000; ++i) {
-    good += fmt::format("  - {{name: l{}, op: linear, size: 3}}\n", i);
-    unknown += fmt::format("  - {{name: l{}, op: linear, size: 3, input: nobody{}}}\n", i, i);
-    keys += fmt::format(", key{}: 1", i);
-  }
-  for (const std::string &yaml : {good + "outputs: l1\n", unknown + "outputs: l1\n", keys + "}\noutputs: a\n"}) {
-    test::LoadResult result;
-    const double seconds = secondsOf([&] { result = test::load(yaml, tensors); });
+  constexpr int kTimes = 16;
+  const auto few = wrongModels(40000 / kTimes), many = wrongModels(40000);
+  const std::vector<test::TestTensor> fewTensors = strangers(20000 / kTimes), manyTensors = strangers(20000);
+  for (size_t i = 0; i < many.size(); ++i) {
+    const test::LoadResult result = test::load(many[i], manyTensors);
     CHECK(!result.loaded);
     CHECK(result.messages.find("more messages") != std::string::npos);
     CHECK(result.messages.size() < 60000);
-    CHECK_MESSAGE(seconds < 20, seconds);  // under sanitizers on a busy machine; quadratic work takes far longer
+    // Layers times tensors, or any other square, would be 256 times as much.
+    constexpr double kLimit = 4 * kTimes;
+    const double ratio =
+        test::growth(kLimit, [&] { test::load(few[i], fewTensors); }, [&] { test::load(many[i], manyTensors); });
+    MESSAGE(kTimes << " times the input takes " << ratio << " times as long");
+    CHECK(ratio <= kLimit);
   }
 }
 

@@ -58,7 +58,11 @@ TEST_CASE("program") {
       {"backward, but the program is causal", [](Program &p) { p.sections[0].backward = true; }},
       {"runs once, but stands behind the steps",
        [](Program &p) { p.sections.push_back({"late", SectionKind::Once, false, {}, {}}); }},
-      {"per chunk", [](Program &p) { p.sections.push_back({"chunk", SectionKind::PerChunk, false, {}, {}}); }},
+      {"has no chunks of several steps",
+       [](Program &p) { p.sections.push_back({"chunk", SectionKind::PerChunk, false, {}, {}}); }},
+      {"chunks of 0 steps", [](Program &p) { p.chunk = 0; }},
+      {"chunks of 1025 steps", [](Program &p) { p.chunk = 1025; }},
+      {"runs whole sequences", [](Program &p) { p.causal = false, p.chunk = 4; }},
       {"there is no buffer 99", [](Program &p) { p.states.push_back({99}); }},
       {"is not an f32 state", [](Program &p) { p.states.push_back({G::rh}); }},
       {"listed twice", [](Program &p) { p.states.push_back({G::h}); }},
@@ -282,6 +286,32 @@ TEST_CASE("phases and swaps") {
       swapped("are not both state", [](Program &p) { p.buffers[11].lifetime = Lifetime::Scratch; }),
       swapped("does not run per step",
               [](Program &p) { p.causal = false, p.sections[0].kind = SectionKind::PerChunk; }),
+  });
+}
+
+/// Cut after its first phase: all that the second one reads of it needs a row for each step.
+Case chunked(const char *complaint, const std::function<void(Program &)> &change) {
+  return {complaint, [change](Program &p) {
+            p.chunk = 4;
+            Section second = p.sections[0];
+            second.name = "second";
+            second.phases.erase(second.phases.begin());
+            p.sections[0].phases.resize(1);
+            p.sections.push_back(std::move(second));
+            change(p);
+          }};
+}
+
+TEST_CASE("chunks") {
+  checkCases({
+      chunked("uses 'gru0_h' as section", [](Program &) {}),
+      chunked("runs per chunk, but uses 'gru0_h', which has no row for each step",
+              [](Program &p) { p.sections[0].kind = SectionKind::PerChunk; }),
+      chunked("reads 'gru0_rh' before the chunk wrote it",
+              [](Program &p) {
+                p.buffers[G::rh].allSteps = true;
+                std::swap(p.sections[0], p.sections[1]);
+              }),
   });
 }
 

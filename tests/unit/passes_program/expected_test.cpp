@@ -49,6 +49,7 @@ void setOptions(const std::string &text, Context &context) {
       {"reorder", [&](const YAML::Node &n) { o.reorder = n.as<bool>(); }},
       {"share_loads", [&](const YAML::Node &n) { o.shareLoads = n.as<bool>(); }},
       {"compact", [&](const YAML::Node &n) { o.compact = n.as<bool>(); }},
+      {"chunk", [&](const YAML::Node &n) { o.chunk = n.as<uint32_t>(); }},
       {"half_arithmetic", [&](const YAML::Node &n) { context.target.halfArithmetic = n.as<bool>(); }},
       {"barrier_ns", [&](const YAML::Node &n) { context.machine.barrierNs = n.as<double>(); }},
       {"scatter_ns", [&](const YAML::Node &n) { context.machine.scatterNs = n.as<double>(); }},

@@ -28,15 +28,16 @@ rtm_session *create(const rtm_model &model, const rtm_options &with) {
   return session;
 }
 
-// chunk 0: rtm_step.
-std::vector<float> runCausal(rtm_session *session, const std::vector<float> &in, size_t chunk) {
-  const size_t steps = in.size() / fake::kInputs;
-  std::vector<float> out(steps * fake::kOutputs);
+// perCall 0: rtm_step.
+std::vector<float> runCausal(const rtm_model &model, rtm_session *session, const std::vector<float> &in,
+                             size_t perCall) {
+  const size_t steps = in.size() / model.inputs;
+  std::vector<float> out(steps * model.outputs);
   for (size_t at = 0; at < steps;) {
-    const size_t now = chunk == 0 ? 1 : std::min(chunk, steps - at);
-    const float *from = &in[at * fake::kInputs];
-    float *to = &out[at * fake::kOutputs];
-    REQUIRE((chunk == 0 ? rtm_step(session, from, to) : rtm_run(session, from, now, to)) == RTM_OK);
+    const size_t now = perCall == 0 ? 1 : std::min(perCall, steps - at);
+    const float *from = &in[at * model.inputs];
+    float *to = &out[at * model.outputs];
+    REQUIRE((perCall == 0 ? rtm_step(session, from, to) : rtm_run(session, from, now, to)) == RTM_OK);
     at += now;
   }
   return out;
@@ -44,22 +45,43 @@ std::vector<float> runCausal(rtm_session *session, const std::vector<float> &in,
 
 }  // namespace
 
-TEST_CASE("a causal model gives the reference's bits for all threads and chunks") {
+TEST_CASE("a causal model gives the reference's bits for all threads and lengths of calls") {
   const rtm_model model = fake::causal();
   const std::vector<float> in = fake::noise(kSteps * fake::kInputs, 1);
   const std::vector<float> expected = fake::causalReference(in);
   for (uint32_t threads : {0u, 1u, 2u, 3u, 4u, 9u}) {
-    for (size_t chunk : {size_t{0}, size_t{1}, size_t{7}, kSteps}) {
+    for (size_t perCall : {size_t{0}, size_t{1}, size_t{7}, kSteps}) {
       CAPTURE(threads);
-      CAPTURE(chunk);
+      CAPTURE(perCall);
       rtm_session *session = create(model, options(threads));
-      CHECK(runCausal(session, in, chunk) == expected);
+      CHECK(runCausal(model, session, in, perCall) == expected);
       // After an odd number of steps too, a reset returns to the start.
       REQUIRE(rtm_reset(session) == RTM_OK);
-      CHECK(runCausal(session, in, chunk) == expected);
+      CHECK(runCausal(model, session, in, perCall) == expected);
       rtm_session_destroy(session);
     }
   }
+}
+
+TEST_CASE("steps that run together in chunks give the bits of steps one by one") {
+  const rtm_model model = fake::chunked();
+  const std::vector<float> in = fake::noise(kSteps * fake::kBothInputs, 3);
+  const std::vector<float> expected = fake::chunkedReference(in);
+  for (uint32_t threads : {1u, 2u}) {
+    for (size_t perCall : {size_t{0}, size_t{1}, size_t{2}, size_t{3}, size_t{7}, kSteps}) {
+      CAPTURE(threads);
+      CAPTURE(perCall);
+      rtm_session *session = create(model, options(threads));
+      CHECK(runCausal(model, session, in, perCall) == expected);
+      REQUIRE(rtm_reset(session) == RTM_OK);
+      CHECK(runCausal(model, session, in, perCall) == expected);
+      rtm_session_destroy(session);
+    }
+  }
+  // Room for the rows of one chunk, however long a call is.
+  rtm_model larger = model;
+  larger.chunk = 5;
+  CHECK(rtm_session_bytes(&larger, nullptr) == rtm_session_bytes(&model, nullptr) + 2 * model.step_bytes);
 }
 
 TEST_CASE("a reset zeroes both copies of a state") {

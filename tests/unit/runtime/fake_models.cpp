@@ -89,7 +89,7 @@ void writeOutputs(const rtm_args *args, uint32_t share) {
 }
 
 const rtm_phase kPhases[] = {mixInputs, updateHidden, updateCells, writeOutputs};
-const rtm_section kSections[] = {{0, 4, 0}};
+const rtm_section kSections[] = {{0, 4, 0, 0}};
 const rtm_state_slot kStates[] = {
     {offsetof(Buffers, h), sizeof(Buffers::h[0]), kHidden, kUserHidden, kOrder},
     {offsetof(Buffers, c), 0, kCells, kCells, nullptr},
@@ -174,9 +174,37 @@ void join(const rtm_args *args, uint32_t share) {
 }
 
 const rtm_phase kBothPhases[] = {scanForward, scanBackward, join};
-const rtm_section kBothSections[] = {{0, 1, 0}, {1, 1, 1}, {2, 1, 0}};
+const rtm_section kBothSections[] = {{0, 1, 0, 0}, {1, 1, 1, 0}, {2, 1, 0, 0}};
 const rtm_state_slot kBothStates[] = {{offsetof(BothBuffers, forward), 16, 4, 4, nullptr},
                                       {offsetof(BothBuffers, backward), 16, 4, 4, nullptr}};
+
+// Causal, in chunks: the inputs of a chunk, its scan, and what reads both. Layout as above, one scan.
+struct alignas(64) ChunkBuffers {
+  float h[2][4];
+};
+
+float chunkInput(const float *x, uint32_t unit) {
+  return 1.5f * x[unit % kBothInputs];
+}
+
+void chunkInputs(const rtm_args *args, uint32_t share) {
+  for (size_t step = 0; step < args->steps; ++step) {
+    for (uint32_t unit = share; unit < 4; unit += 2)
+      keptRow(args, 0, step)[unit] = chunkInput(args->in + step * kBothInputs, unit);
+  }
+}
+void chunkScan(const rtm_args *args, uint32_t share) {
+  float(*h)[4] = static_cast<ChunkBuffers *>(args->buffers)->h;
+  for (uint32_t unit = share; unit < 4; unit += 2) {
+    const float value = bound(keptRow(args, 0, args->step)[unit] + 0.75f * h[args->parity][(unit + 1) % 4]);
+    h[args->parity ^ 1][unit] = value;
+    keptRow(args, 1, args->step)[unit] = value;
+  }
+}
+
+const rtm_phase kChunkPhases[] = {chunkInputs, chunkScan, join};
+const rtm_section kChunkSections[] = {{0, 1, 0, 1}, {1, 1, 0, 0}, {2, 1, 0, 0}};
+const rtm_state_slot kChunkStates[] = {{offsetof(ChunkBuffers, h), 16, 4, 4, nullptr}};
 
 float controlWord() {
   uint32_t bits = 0;
@@ -199,7 +227,7 @@ void look(const rtm_args *args, uint32_t share) {
 }
 
 const rtm_phase kProbePhases[] = {look};
-const rtm_section kProbeSections[] = {{0, 1, 0}};
+const rtm_section kProbeSections[] = {{0, 1, 0, 0}};
 
 struct alignas(64) PeekBuffers {
   float copies[2][16];
@@ -290,6 +318,39 @@ std::vector<float> notCausalReference(const std::vector<float> &in) {
   for (size_t step = 0; step < steps; ++step) {
     for (uint32_t unit = 0; unit < 4; ++unit)
       out[step * 4 + unit] = kept[0][step * 4 + 3 - unit] - kept[1][step * 4 + unit];
+  }
+  return out;
+}
+
+rtm_model chunked() {
+  rtm_model model = blank("fake_chunks");
+  model.inputs = kBothInputs;
+  model.outputs = kBothOutputs;
+  model.shares = 2;
+  model.causal = 1;
+  model.chunk = 3;
+  model.buffer_bytes = sizeof(ChunkBuffers);
+  model.step_bytes = 64;
+  model.phases = kChunkPhases;
+  model.phase_count = 3;
+  model.section_count = 3;
+  model.sections = kChunkSections;
+  model.states = kChunkStates;
+  model.state_count = 1;
+  model.shape_hash = 6;
+  return model;
+}
+
+std::vector<float> chunkedReference(const std::vector<float> &in) {
+  const size_t steps = in.size() / kBothInputs;
+  std::vector<float> out(steps * kBothOutputs);
+  float h[4] = {};
+  for (size_t step = 0; step < steps; ++step) {
+    float x[4], next[4];
+    for (uint32_t unit = 0; unit < 4; ++unit) x[unit] = chunkInput(&in[step * kBothInputs], unit);
+    for (uint32_t unit = 0; unit < 4; ++unit) next[unit] = bound(x[unit] + 0.75f * h[(unit + 1) % 4]);
+    std::memcpy(h, next, sizeof(h));
+    for (uint32_t unit = 0; unit < 4; ++unit) out[step * kBothOutputs + unit] = x[3 - unit] - h[unit];
   }
   return out;
 }

@@ -27,6 +27,11 @@ inline constexpr uint32_t kBothInputs = 2, kBothOutputs = 4;
 rtm_model notCausal();
 std::vector<float> notCausalReference(const std::vector<float> &in);
 
+// Causal, chunks of up to three steps: a section that does all of a chunk's steps, a scan with a double-buffered state,
+// and one that reads what both kept; two shares. Inputs and outputs as above.
+rtm_model chunked();
+std::vector<float> chunkedReference(const std::vector<float> &in);
+
 // Each share writes the bits of the floating-point control word that it sees (out[share]) and in[0] * 0.5 (out[3 +
 // share]).
 rtm_model probe();

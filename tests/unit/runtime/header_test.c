@@ -14,7 +14,7 @@ static void add(const rtm_args *args, uint32_t share) {
 }
 
 static const rtm_phase phases[] = {add};
-static const rtm_section sections[] = {{0, 1, 0}};
+static const rtm_section sections[] = {{0, 1, 0, 0}};
 static const rtm_state_slot states[] = {{0, 0, 1, 1, NULL}};
 static const rtm_model model = {
     .abi = RTM_ABI_VERSION,

@@ -17,7 +17,7 @@
 
 #include "kernel.h"
 
-static_assert(RTM_ABI_VERSION == 1, "generated for another version of the runtime");
+static_assert(RTM_ABI_VERSION == 2, "generated for another version of the runtime");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "packed weights are little-endian");
 
 namespace {
@@ -342,8 +342,8 @@ RTM_TARGET static void phase_phones_softmax(const rtm_args *args, uint32_t share
 constexpr rtm_phase kPhases[] = {
   phase_gru0_reset_and_update_gates, phase_gru0_candidate_and_new_state, phase_phones_linear, phase_phones_softmax
 };
-constexpr rtm_section kSections[] = {  // first phase, phases, against time
-  {0, 4, 0},  // step
+constexpr rtm_section kSections[] = {  // first phase, phases, against time, per chunk
+  {0, 4, 0, 0},  // step
 };
 constexpr rtm_state_slot kStates[] = {  // offset, stride of the copies, units here, units of the user, order
   {offsetof(Buffers, gru0_h), 0, 16, 16, nullptr},
@@ -363,6 +363,7 @@ const rtm_model kModel = {
     .outputs = 5,
     .shares = 1,
     .causal = 1,
+    .chunk = 1,
     .cpu_features = 0x1,
     .flags = 0,
     .shape_hash = 0xfc53567c3dc2a3de,

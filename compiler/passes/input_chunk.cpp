@@ -1,0 +1,77 @@
+#include "passes/input_chunk.h"
+
+#include <algorithm>
+#include <variant>
+
+namespace rtmc::passes {
+
+using namespace ir;
+
+namespace {
+
+/// An eighth of the reading is left of what a chunk shares; 16 gained nothing more where it was measured.
+constexpr uint32_t kChunk = 8;
+/// Rows for every step cost something as well: what is gained must be more than this share.
+constexpr double kLeastGain = 0.015;
+/// Of reading and multiplying, the shorter one hides behind the longer one but for this share.
+constexpr double kUnhidden = 0.25;
+constexpr uint64_t kInL1 = 16 * 1024;
+
+struct Counts {
+  uint64_t inputs = 0;  // kept weights of recurrent layers' products of x
+  uint64_t all = 0;
+};
+
+uint64_t keptOf(const Tensor &tensor) {
+  return tensor.present() ? tensor.values.size() -
+                                static_cast<uint64_t>(std::count(tensor.values.begin(), tensor.values.end(), 0.0f))
+                          : 0;
+}
+
+Counts countsOf(const Network &network) {
+  Counts counts;
+  for (const Layer &layer : network.layers) {
+    if (const auto *linear = std::get_if<Linear>(&layer.op)) counts.all += keptOf(linear->weight);
+    const std::vector<Recurrence> *directions = recurrences(layer);
+    if (!directions) continue;
+    for (const Recurrence &r : *directions) {
+      const uint64_t inputs = keptOf(r.weightIh);
+      counts.inputs += inputs;
+      counts.all += inputs + keptOf(r.weightHh) + keptOf(r.weightHr);
+    }
+  }
+  return counts;
+}
+
+/// Weights per ns that one core multiplies, its precision widened.
+double multiplyRate(const Machine &machine, Precision precision) {
+  const double convert = precision == Precision::F16    ? machine.convertGopsF16
+                         : precision == Precision::BF16 ? machine.convertGopsBf16
+                                                        : machine.fmaGops32;
+  return std::min(machine.fmaGops32, convert);
+}
+
+}  // namespace
+
+uint32_t inputChunk(const Network &network, const Context &context) {
+  const Options &options = context.options;
+  const Counts counts = countsOf(network);
+  if (!network.causal() || counts.inputs == 0) return 1;
+  if (options.chunk != 0) return options.chunk;
+  // Several threads: cut per phase, so that a gate's rows would be one thread's for inputs and another's for the state.
+  // Half-precision sums copy x step by step.
+  if (options.threads > 1 || (options.precision == Precision::F16 && context.target.halfArithmetic)) return 1;
+  const Machine &machine = context.machine;
+  const double bytes = bytesOf(options.precision);
+  const auto overlapped = [](double a, double b) { return std::max(a, b) + kUnhidden * std::min(a, b); };
+  const double read = bytes / machine.readGbps(std::max<uint64_t>(64, counts.all * bytesOf(options.precision)));
+  const double multiply = 1 / multiplyRate(machine, options.precision);
+  const double each = overlapped(read, multiply);
+  // Once per chunk from where the weights lie, then from the L1.
+  const double near = bytes / machine.readGbps(kInL1);
+  const double together = overlapped(near + (read - near) / kChunk, multiply);
+  const double gain = static_cast<double>(counts.inputs) * (each - together);
+  return gain > kLeastGain * static_cast<double>(counts.all) * each ? kChunk : 1;
+}
+
+}  // namespace rtmc::passes
