@@ -15,7 +15,8 @@ from .turns import in_turns
 ABLATIONS = (("without folding", ("--no-fold",)), ("without one order per layer", ("--no-permute",)),
              ("without reorder", ("--no-reorder",)), ("without load sharing", ("--no-share-loads",)),
              ("without the compact format", ("--no-compact",)),
-             ("without unrolling", ("--unroll", "none")), ("without huge pages", ("--placement", "in-place")))
+             ("without chunks of steps", ("--chunk", "1")), ("without unrolling", ("--unroll", "none")),
+             ("without huge pages", ("--placement", "in-place")))
 
 
 @dataclasses.dataclass

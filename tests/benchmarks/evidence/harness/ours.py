@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import pathlib
-import shutil
 
 import numpy
 
@@ -14,7 +13,7 @@ from .networks import Network
 from .processes import Failed
 
 PATIENCE = 300  # seconds
-FACTS = ("nonzeros", "weight_bytes", "index_bytes", "csr_bytes", "code_bytes", "loads_before", "loads_after", "floor_us",
+FACTS = ("name", "chunk", "nonzeros", "weight_bytes", "index_bytes", "csr_bytes", "code_bytes", "loads_before", "loads_after", "floor_us",
          "floor_bandwidth_us", "floor_multiply_add_us", "floor_gates_us", "live_gates", "footprint_bytes", "footprint_gbps", "phase_us",
          "placement", "threads_used", "cpu", "target")
 
@@ -22,9 +21,15 @@ FACTS = ("nonzeros", "weight_bytes", "index_bytes", "csr_bytes", "code_bytes", "
 @dataclasses.dataclass(frozen=True)
 class Library:
     path: pathlib.Path
-    symbol: str
-    arena: bool
-    facts: dict
+    facts: dict  # for one number of steps a call: a floor depends on it
+
+    @property
+    def symbol(self) -> str:
+        return f"{self.facts['name']}_model"
+
+    @property
+    def arena(self) -> bool:
+        return self.facts["placement"] == "arena"
 
 
 class Rtmc:
@@ -58,34 +63,34 @@ class Rtmc:
         except ValueError:
             raise Failed(f"rtmc {arguments[0]} printed no JSON") from None
 
-    def library(self, network: Network, precision: str, threads: int, options: tuple[str, ...] = ()) -> Library:
+    def library(self, network: Network, precision: str, threads: int, steps: int, options: tuple[str, ...] = ()) -> Library:
         """Compiled and checked; kept while its network is."""
-        key = (network.folder, precision, threads, options)
-        if key not in self.libraries or not self.libraries[key].path.exists():
-            self.libraries[key] = self._build(network, precision, threads, options)
+        key = (network.folder, precision, threads, steps, options)
+        if key not in self.libraries:
+            how = ("--precision", precision, "--threads", str(threads), *options)
+            bench = self.json("bench", str(network.model), *how, "--steps-per-call", str(steps), "--quick")
+            path, more = self._compile(network, how, bench["compiler"])
+            self.libraries[key] = Library(path, {name: bench[name] for name in FACTS if name in bench} | more)
         return self.libraries[key]
 
-    def _build(self, network: Network, precision: str, threads: int, options: tuple[str, ...]) -> Library:
-        how = ("--precision", precision, "--threads", str(threads), *options)
-        bench = self.json("bench", str(network.model), *how, "--quick")
-        inspect = self.json("inspect", str(network.model), *how)
-        name = hashlib.sha256(repr(how).encode()).hexdigest()[:12]
-        folder = network.folder / name
-        folder.mkdir(exist_ok=True)
-        source, library = folder / "kernel.cpp", folder / "model.so"
-        processes.run([str(self.path), str(network.model), "-o", str(source), *how, "--quiet"], PATIENCE)
-        code = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
-        compiler = bench["compiler"]
-        processes.run([*compiler["cxx"], *compiler["cxx_flags"], f"-Wa,-I{folder}", str(source), "-o", str(library)], PATIENCE)
-        source.unlink()
-        facts = {name: bench[name] for name in FACTS if name in bench}
-        facts |= {"compiler": compiler["cxx_version"], "code": code, "folded": inspect.get("folded"),
-                  "phases": [phase["name"] for phase in inspect.get("phases", [])]}
-        return Library(library, f"{bench['name']}_model", bench["placement"] == "arena", facts)
+    def _compile(self, network: Network, how: tuple[str, ...], compiler: dict) -> tuple[pathlib.Path, dict]:
+        """-> the library, and facts about it that do not depend on how it is called."""
+        folder = network.folder / hashlib.sha256(repr(how).encode()).hexdigest()[:12]
+        source, library, facts = folder / "kernel.cpp", folder / "model.so", folder / "facts.json"
+        if not facts.exists():
+            folder.mkdir(exist_ok=True)
+            inspect = self.json("inspect", str(network.model), *how)
+            processes.run([str(self.path), str(network.model), "-o", str(source), *how, "--quiet"], PATIENCE)
+            code = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+            processes.run([*compiler["cxx"], *compiler["cxx_flags"], f"-Wa,-I{folder}", str(source), "-o", str(library)], PATIENCE)
+            source.unlink()
+            facts.write_text(json.dumps({"compiler": compiler["cxx_version"], "code": code, "folded": inspect.get("folded"),
+                                         "phases": [phase["name"] for phase in inspect.get("phases", [])]}))
+        return library, json.loads(facts.read_text())
 
     def forget(self, network_folder: pathlib.Path) -> None:
         for key in [key for key in self.libraries if key[0] == network_folder]:
-            shutil.rmtree(self.libraries.pop(key).path.parent, ignore_errors=True)
+            del self.libraries[key]
 
 
 class Ours:
@@ -100,7 +105,7 @@ class Ours:
         self.talker, self.library = None, None
 
     def open(self, log: pathlib.Path) -> None:
-        self.library = self.rtmc.library(self.network, self.entry["precision"], self.compiled, self.options)
+        self.library = self.rtmc.library(self.network, self.entry["precision"], self.compiled, self.steps, self.options)
         self.entry["facts"] = self.library.facts
         self.talker = processes.Talker([str(self.rtmc.runner)], log)
         self._ask({"cmd": "load", "library": str(self.library.path), "symbol": self.library.symbol})

@@ -76,11 +76,13 @@ def pictures(measured: list[tuple[Cell, dict]], rows: list[Reference], main_rows
     steps, pruned = settings.steps[-1], [(cell, result) for cell, result in measured if cell.part == "ablation"]
     rate, pattern = next(((cell.rate, result["pattern"]) for cell, result in pruned if "runs" in result["pattern"]), ("any rate", None))
     where = f"blocks of {settings.blocks[0]}, {tables.pair_words(settings.threads[0], steps)}"
-    drawn = {"speedups": draw.speedups(main_rows), "roofline": draw.roofline([row for row in rows if row.steps == steps], machine),
+    fewest = [row for row in rows if row.steps == settings.steps[0]]
+    drawn = {"speedups": draw.speedups(main_rows), "roofline": draw.roofline(fewest, machine),
              "phases": draw.phases(main_rows, settings.precisions[-1]), "spy": draw.spy(pattern)}
     parts = []
     for name, svg in drawn.items():
-        caption = words.CAPTIONS[name].format(where=where, rate=f"{rate}x" if pattern else rate)
+        caption = words.CAPTIONS[name].format(where=where, steps=tables.steps_words(settings.steps[0]),
+                                              rate=f"{rate}x" if pattern else rate)
         why = next((result["pattern"]["missing"] for _, result in pruned if "missing" in result["pattern"]), "")
         reason = f" ({why})" if name == "spy" and why else ""
         parts.append(Part("picture", (svg, caption)) if svg else Part("text", f"Not drawn, for want of results{reason}: {caption}"))

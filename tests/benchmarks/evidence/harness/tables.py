@@ -38,7 +38,11 @@ def number(value: int | None) -> str:
 
 
 def pair_words(threads: int, steps: int) -> str:
-    return f"{threads} thread{'s' if threads > 1 else ''}, {'one step' if steps == 1 else f'{steps} steps'} a call"
+    return f"{threads} thread{'s' if threads > 1 else ''}, {steps_words(steps)}"
+
+
+def steps_words(steps: int) -> str:
+    return f"{'one step' if steps == 1 else f'{steps} steps'} a call"
 
 
 REFERENCE_HEAD = ["rate", "kept 1 in", "precision", "us/step min", "median", "GOP", "GOP/s", "x our dense", "x best dense peer",

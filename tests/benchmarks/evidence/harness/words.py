@@ -48,7 +48,8 @@ SMALL = "One frame a call, f32, one thread. The networks' weights are those of t
 CAPTIONS = {
     "speedups": "Speed-up against compression rate (the paper's Figure 4), {where}. Upright strokes are intervals, where larger than a "
                 "marker.",
-    "roofline": "Each measured kernel under what one core of this machine reads and multiplies; whole steps, so gates count against it.",
+    "roofline": "Each measured kernel under what one core of this machine reads and multiplies, {steps}; whole steps, so gates count "
+                "against it. Weights that the steps of one call share are read once for all of them, and counted for each.",
     "phases": "Where the time of a step goes, {where}.",
     "spy": "One matrix at {rate} before and after reorder, its stripes and the threads' shares. For any model: "
            "`rtmc inspect MODEL.yaml --html FILE`."}
