@@ -25,9 +25,12 @@ _ROUNDS = 10  # of the search for rows times columns
 
 
 def exact_rate(rate: Rate, what: str = "rate") -> Fraction:
-    """A rate as an exact number. A float counts as its shortest decimal text: 2.1 is 21/10."""
+    """A rate as an exact number. A float is its shortest decimal text, so 2.1 is 21/10, or the nearest fraction of a
+    denominator up to 10^9."""
     try:
         exact = rate if isinstance(rate, Fraction) else Fraction(str(rate))
+        if isinstance(rate, float):
+            exact = exact.limit_denominator(10**9)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"{what} is {rate!r}; a number such as 10, 2.5 or '29/10' is needed") from None
     if exact < 1:
