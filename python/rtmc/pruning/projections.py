@@ -3,56 +3,25 @@ the same in C++: both give the same masks bit for bit. A matrix here is one gate
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Union
 
 import numpy
 from numpy.typing import NDArray
 
-Mask = NDArray[numpy.bool_]
-Weights = NDArray[numpy.floating]
-Rate = Union[Fraction, float, int, str]
+from rtmc.pruning.groups import Mask, Weights, blocks_of, column_sums, group_scores, row_sums, squares_of, strongest
+from rtmc.pruning.rates import Rate, exact_rate, kept_count, nearest, nearest_root
+from rtmc.pruning.removal import line_removals, removals, remove
+
+__all__ = ["SCHEMES", "Mask", "Projection", "Rate", "Weights", "budget", "exact_rate", "kept_count", "project",
+           "project_step1", "project_step2", "promise", "split_gates"]
 
 SCHEMES = ("unstructured", "row", "column", "row_column", "bsp", "bcr", "csb", "bank", "block")
 _BLOCKED = ("bsp", "bcr", "csb", "bank", "block")
 _TWO_RATES = ("row_column", "bsp", "bcr")  # those that take column_rate and row_rate
 _BUDGETED = ("unstructured", "row", "column", "bsp", "csb", "block")
-_LARGEST_PART = 10**12  # of a rate's numerator and denominator: C++ counts in 128 bits
 _ROUNDS = 10  # of the search for rows times columns
-
-
-def exact_rate(rate: Rate, what: str = "rate") -> Fraction:
-    """A rate as an exact number. A float is its shortest decimal text, so 2.1 is 21/10, or the nearest fraction of a
-    denominator up to 10^9."""
-    try:
-        exact = rate if isinstance(rate, Fraction) else Fraction(str(rate))
-        if isinstance(rate, float):
-            exact = exact.limit_denominator(10**9)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"{what} is {rate!r}; a number such as 10, 2.5 or '29/10' is needed") from None
-    if exact < 1:
-        raise ValueError(f"{what} is {rate}; at least 1 is needed (weights / kept weights)")
-    if exact.numerator > _LARGEST_PART or exact.denominator > _LARGEST_PART:
-        raise ValueError(f"{what} is {rate}; a fraction of whole numbers up to {_LARGEST_PART} is needed")
-    return exact
-
-
-def kept_count(n: int, rate: Rate) -> int:
-    """How many of `n` stay: max(1, n / rate rounded half up), exactly."""
-    return nearest(n, exact_rate(rate))
-
-
-def nearest(n: int, rate: Fraction) -> int:
-    """kept_count for any positive rate; never more than `n`."""
-    return max(1, min(n, (2 * n * rate.denominator + rate.numerator) // (2 * rate.numerator)))
-
-
-def _nearest_root(n: int, rate: Fraction) -> int:
-    """n / sqrt(rate), rounded half up, at least 1."""
-    return max(1, min(n, (math.isqrt(4 * n * n * rate.denominator // rate.numerator) + 1) // 2))
 
 
 @dataclass(frozen=True)
@@ -112,7 +81,7 @@ class Projection:
         column_rate, row_rate = self.rates()
         if column_rate is not None and row_rate is not None:
             return nearest(rows, row_rate), nearest(columns, column_rate)
-        kept_rows = _nearest_root(rows, exact_rate(self.rate))
+        kept_rows = nearest_root(rows, exact_rate(self.rate))
         # As many columns as bring the block nearest to its rate.
         return kept_rows, min(columns, nearest(rows * columns, exact_rate(self.rate) * kept_rows))
 
@@ -149,16 +118,17 @@ def project(weights: Weights, config: Projection) -> Mask:
     config.check(weights.shape)
     if config.scheme == "bsp":
         return project_step2(weights, project_step1(weights, config), config)
-    squares = _squares(weights)
+    squares = squares_of(weights)
     if config.scheme in ("row_column", "bcr"):
         return _crosses(squares, config)
     if config.scheme == "bank":
         return _banks(squares, config)
-    from rtmc.pruning.removal import removals, remove  # here, as it needs this module's blocks and sums
-    steps = removals(squares, config)
     if config.scheme == "csb":
-        return remove([steps], kept_count(weights.size, config.rates()[0]))[0]
-    return steps.mask(len(steps.freed) - kept_count(len(steps.freed), config.rates()[0]))
+        rate = exact_rate(config.rate)
+        share = None if config.bounded is None else rate / exact_rate(config.bounded)
+        return remove([line_removals(squares, config.block, share)], kept_count(weights.size, rate))[0]
+    scores, _, spread = group_scores(squares, config.scheme, config.block)
+    return spread(strongest(scores.ravel(), nearest(scores.size, config.rates()[0])).reshape(scores.shape))
 
 
 def project_step1(weights: Weights, config: Projection) -> Mask:
@@ -167,8 +137,8 @@ def project_step1(weights: Weights, config: Projection) -> Mask:
     config.check(weights.shape)
     column_rate, _ = config.rates()
     mask = numpy.empty(weights.shape, bool)
-    for grid, into in zip(blocks_of(_squares(weights), config.block), blocks_of(mask, config.block)):
-        kept = _strongest(column_sums(grid), nearest(grid.shape[-1], column_rate))
+    for grid, into in zip(blocks_of(squares_of(weights), config.block), blocks_of(mask, config.block)):
+        kept = strongest(column_sums(grid), nearest(grid.shape[-1], column_rate))
         into[...] = kept[..., None, :]
     return mask
 
@@ -179,14 +149,13 @@ def project_step2(weights: Weights, mask: Mask, config: Projection) -> Mask:
     _, row_rate = config.rates()
     if mask.shape != weights.shape:
         raise ValueError(f"the mask is {list(mask.shape)}, the matrix {list(weights.shape)}")
-    kept = _strongest(row_sums(_squares(weights) * mask), nearest(len(weights), row_rate))
+    kept = strongest(row_sums(squares_of(weights) * mask), nearest(len(weights), row_rate))
     return mask & kept[:, None]
 
 
 def budget(matrices: Sequence[Weights], configs: Projection | Sequence[Projection], rate: Rate) -> list[Mask]:
     """Masks of several gates' matrices under one budget: all their weights / rate. What is weakest per weight goes first,
     wherever it is; one group of each gate stays. Takes the place of the configurations' `rate` and `column_rate`."""
-    from rtmc.pruning.removal import removals, remove
     each = [configs] * len(matrices) if isinstance(configs, Projection) else list(configs)
     if len(each) != len(matrices):
         raise ValueError(f"{len(matrices)} matrices and {len(each)} configurations")
@@ -195,7 +164,7 @@ def budget(matrices: Sequence[Weights], configs: Projection | Sequence[Projectio
         if config.scheme not in _BUDGETED or config.bounded is not None:
             raise ValueError(f"{config.scheme}{' with a bound' if config.bounded is not None else ''} has no budget of "
                              f"several matrices: its counts follow from its own rate")
-    steps = [removals(_squares(weights), config) for weights, config in zip(matrices, each)]
+    steps = [removals(squares_of(weights), config.scheme, config.block) for weights, config in zip(matrices, each)]
     masks = remove(steps, kept_count(sum(w.size for w in matrices), rate))
     return [project_step2(w, m, c) if c.scheme == "bsp" else m for w, m, c in zip(matrices, masks, each)]
 
@@ -205,57 +174,10 @@ def _require_bsp(config: Projection) -> None:
         raise ValueError(f"{config.scheme} has no steps; bsp has")
 
 
-def _squares(weights: Weights) -> NDArray[numpy.float64]:
-    wide = weights.astype(numpy.float64)
-    with numpy.errstate(over="ignore"):
-        squares = wide * wide
-    if not numpy.isfinite(squares).all():
-        at = tuple(int(i) for i in numpy.argwhere(~numpy.isfinite(squares))[0])
-        raise ValueError(f"the weight at {list(at)} is {wide[at]}; a number whose square is finite is needed")
-    return squares
-
-
-def blocks_of(matrix: NDArray, block: tuple[int, int] | None) -> list[NDArray]:
-    """Views [block rows, block columns, rows, columns] of a C-ordered matrix: full blocks, then those of the right edge, the
-    lower edge and the corner, as far as there are any."""
-    rows, columns = block or matrix.shape
-    views = []
-    for first_row, end_row, height in _cuts(matrix.shape[0], rows):
-        for first_column, end_column, width in _cuts(matrix.shape[1], columns):
-            part = matrix[first_row:end_row, first_column:end_column]
-            down, across = part.strides
-            views.append(numpy.lib.stride_tricks.as_strided(
-                part, ((end_row - first_row) // height, (end_column - first_column) // width, height, width),
-                (down * height, across * width, down, across)))
-    return views
-
-
-def _cuts(extent: int, size: int) -> list[tuple[int, int, int]]:
-    """Begin, end and size of the full blocks together, and of the smaller one behind them."""
-    whole = extent // size * size
-    return [cut for cut in ((0, whole, size), (whole, extent, extent - whole)) if cut[0] < cut[1]]
-
-
-def column_sums(squares: NDArray) -> NDArray:
-    """Over the last axis but one, in ascending order: numpy's own sum adds in pairs, whose bits are not defined."""
-    return numpy.add.accumulate(squares, axis=-2)[..., -1, :]
-
-
-def row_sums(squares: NDArray) -> NDArray:
-    return numpy.add.accumulate(squares, axis=-1)[..., -1]
-
-
-def _strongest(scores: NDArray, count: int) -> Mask:
-    """Along the last axis the `count` largest; ties go to the lower index."""
-    kept = numpy.zeros(scores.shape, bool)
-    numpy.put_along_axis(kept, numpy.argsort(-scores, axis=-1, kind="stable")[..., :count], True, axis=-1)
-    return kept
-
-
 def _banks(squares: NDArray, config: Projection) -> Mask:
     mask = numpy.empty(squares.shape, bool)
     for grid, into in zip(blocks_of(squares, config.block), blocks_of(mask, config.block)):
-        into[...] = _strongest(grid, nearest(grid.shape[-1], config.rates()[0]))
+        into[...] = strongest(grid, nearest(grid.shape[-1], config.rates()[0]))
     return mask
 
 
@@ -270,10 +192,10 @@ def _crosses(squares: NDArray, config: Projection) -> Mask:
 def _cross(squares: NDArray, kept_rows: int, kept_columns: int) -> Mask:
     """Strongest rows, then columns in these rows, until nothing changes; once from rows, once from columns; the better."""
     def best_rows(columns: Mask) -> Mask:
-        return _strongest(row_sums(squares * columns[..., None, :]), kept_rows)
+        return strongest(row_sums(squares * columns[..., None, :]), kept_rows)
 
     def best_columns(rows: Mask) -> Mask:
-        return _strongest(column_sums(squares * rows[..., :, None]), kept_columns)
+        return strongest(column_sums(squares * rows[..., :, None]), kept_columns)
 
     def settle(columns: Mask) -> Mask:
         rows = numpy.zeros(squares.shape[:-1], bool)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy
 from numpy.typing import NDArray
 
-from rtmc.pruning.projections import Mask, Projection, blocks_of, column_sums, exact_rate, nearest, row_sums
+from rtmc.pruning.groups import Mask, blocks_of, column_sums, group_scores, ids_of, row_sums
+from rtmc.pruning.rates import nearest
 
 
 @dataclass(frozen=True)
@@ -20,36 +22,20 @@ class Removals:
     mask: Callable[[int], Mask]  # what stays once so many are gone
 
 
-def removals(squares: NDArray[numpy.float64], config: Projection) -> Removals:
+def removals(squares: NDArray[numpy.float64], scheme: str, block: tuple[int, int] | None) -> Removals:
     """Of unstructured, row, column, block and csb, and of bsp's first step."""
-    if config.scheme == "csb":
-        return _lines(squares, config)
-    rows, columns = squares.shape
-    if config.scheme == "unstructured":
-        scores, sizes = squares, numpy.array(1)
-    elif config.scheme == "row":
-        scores, sizes = row_sums(squares)[:, None], numpy.array(columns)
-    elif config.scheme == "column":
-        scores, sizes = column_sums(squares)[None, :], numpy.array(rows)
-    else:  # bsp's blocks of one stripe side by side, column by column; block: one score per block
-        height, width = config.block if config.scheme == "block" else (config.block[0], 1)
-        scores = numpy.empty((-(-rows // height), -(-columns // width)))
-        sizes = numpy.empty(scores.shape, numpy.int64)
-        for grid, ids in zip(blocks_of(squares, (height, width)), _ids_of(scores.shape, squares.shape, (height, width))):
-            scores.ravel()[ids] = row_sums(grid.reshape(*grid.shape[:2], -1))
-            sizes.ravel()[ids] = grid.shape[2] * grid.shape[3]
+    if scheme == "csb":
+        return line_removals(squares, block, None)
+    scores, sizes, spread = group_scores(squares, scheme, block)
     key = (scores / sizes).ravel()
     order = len(key) - 1 - numpy.argsort(key[::-1], kind="stable")  # ascending; among equals the higher index goes first
-    down, across = -(-rows // scores.shape[0]), -(-columns // scores.shape[1])
-    if config.scheme in ("bsp", "block"):
-        down, across = height, width
 
     def mask(gone: int) -> Mask:
         kept = numpy.ones(len(key), bool)
         kept[order[:gone]] = False
-        return kept.reshape(scores.shape).repeat(down, 0).repeat(across, 1)[:rows, :columns]
+        return spread(kept.reshape(scores.shape))
 
-    return Removals(key[order], numpy.broadcast_to(sizes, scores.shape).ravel()[order], 0, mask)
+    return Removals(key[order], sizes.ravel()[order], 0, mask)
 
 
 def remove(matrices: Sequence[Removals], kept_weights: int) -> list[Mask]:
@@ -66,19 +52,12 @@ def remove(matrices: Sequence[Removals], kept_weights: int) -> list[Mask]:
     return [m.mask(int(count)) for m, count in zip(matrices, counts)]
 
 
-def _ids_of(grid: tuple[int, ...], shape: tuple[int, ...], block: tuple[int, int]) -> list[NDArray]:
-    """Flat indices of the blocks of each view of blocks_of."""
-    ids = numpy.arange(grid[0] * grid[1]).reshape(grid)
-    whole = [shape[axis] // block[axis] for axis in (0, 1)]
-    parts = [ids[r, c] for r in (slice(0, whole[0]), slice(whole[0], None)) for c in (slice(0, whole[1]), slice(whole[1], None))]
-    return [part for part in parts if part.size]
-
-
-def _lines(squares: NDArray[numpy.float64], config: Projection) -> Removals:
-    """csb: every block loses lines (rows or columns of it) on its own; the blocks' sequences are merged."""
-    shape, block = squares.shape, config.block
+def line_removals(squares: NDArray[numpy.float64], block: tuple[int, int], share: Fraction | None) -> Removals:
+    """csb: every block loses lines (rows or columns of it) on its own; the blocks' sequences are merged. `share`: a block
+    keeps at most its weights / share."""
+    shape = squares.shape
     grid = (-(-shape[0] // block[0]), -(-shape[1] // block[1]))
-    chains = [_Chain(view, ids, config) for view, ids in zip(blocks_of(squares, block), _ids_of(grid, shape, block))]
+    chains = [_Chain(view, ids, share) for view, ids in zip(blocks_of(squares, block), ids_of(grid, shape, block))]
     key = numpy.concatenate([c.key.ravel() for c in chains])
     freed = numpy.concatenate([c.freed.ravel() for c in chains])
     owner = numpy.concatenate([numpy.repeat(c.ids, c.key.shape[1]) for c in chains])
@@ -97,7 +76,7 @@ def _lines(squares: NDArray[numpy.float64], config: Projection) -> Removals:
 class _Chain:
     """For blocks of one size: which line each loses first, second, ... until nothing is left."""
 
-    def __init__(self, view: NDArray, ids: NDArray, config: Projection):
+    def __init__(self, view: NDArray, ids: NDArray, share: Fraction | None):
         squares = numpy.ascontiguousarray(view).reshape(-1, *view.shape[2:])
         count, rows, columns = squares.shape
         steps = rows + columns - 1  # the last one takes the last weight
@@ -128,8 +107,8 @@ class _Chain:
             self.freed[b, step] = columns_left[b, 0]
             rows_left[b] -= 1
             column[b] -= squares[b, i, :]
-        if config.bounded is not None:
-            most = nearest(rows * columns, config.rates()[0] / exact_rate(config.bounded, "bounded"))
+        if share is not None:
+            most = nearest(rows * columns, share)
             before = rows * columns - numpy.cumsum(self.freed, axis=1) + self.freed
             self.key[before > most] = -numpy.inf
         self.key = numpy.maximum.accumulate(self.key, axis=1)
