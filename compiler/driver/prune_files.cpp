@@ -33,12 +33,9 @@ ir::Structure structureOf(const pruning::Projection &p, const frontend::MatrixIn
   ir::Structure s;
   if (p.block) s.blockRows = p.block->rows, s.blockColumns = p.block->columns;
   switch (p.scheme) {
-    case pruning::Scheme::Bank:
-      s.blockRows = s.blockColumns = 0;
-      [[fallthrough]];
     case pruning::Scheme::Unstructured:
-      s.scheme = ir::Scheme::Unstructured;
-      break;
+    case pruning::Scheme::Bank:  // nothing that could be checked
+      return {};
     case pruning::Scheme::Row:
       s.scheme = ir::Scheme::Row;
       break;

@@ -272,7 +272,7 @@ class Refusals(unittest.TestCase):
 
     def test_promises(self):
         self.assertEqual(promise(Projection("bsp", 2, (2, 3)), 9, 9), {"scheme": "bsp", "block": [2, 3]})
-        self.assertEqual(promise(Projection("bank", 2, (1, 3)), 9, 9), {"scheme": "unstructured"})
+        self.assertIsNone(promise(Projection("bank", 2, (1, 3)), 9, 9))
         self.assertEqual(promise(Projection("row_column", 2), 4, 5), {"scheme": "bsp", "block": [4, 5]})
         self.assertEqual(promise(Projection("row", 2), 4, 5), {"scheme": "row"})
 

@@ -103,11 +103,11 @@ def split_gates(tensor: NDArray, gates: int) -> list[NDArray]:
 
 
 def promise(config: Projection, rows: int, columns: int) -> dict | None:
-    """The `sparsity:` that model.yaml can promise of a matrix that was projected; None: there is none to check."""
-    if config.scheme in ("unstructured", "row", "column"):
+    """The `sparsity:` that model.yaml can promise of a matrix that was projected; None: nothing that could be checked."""
+    if config.scheme in ("unstructured", "bank"):
+        return None
+    if config.scheme in ("row", "column"):
         return {"scheme": config.scheme}
-    if config.scheme == "bank":
-        return {"scheme": "unstructured"}
     if config.scheme == "row_column":  # kept rows, and one set of columns in one block that is the whole matrix
         return {"scheme": "bsp", "block": [rows, columns]}
     return {"scheme": config.scheme, "block": list(config.block or ())}
