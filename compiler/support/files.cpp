@@ -200,10 +200,11 @@ void MappedFile::drop(std::span<const uint8_t> bytes) const {
   // Heap memory would lose its content: only pages that the file can fill again.
   const uint8_t *const end = bytes_.data() + bytes_.size();
   if (bytes.empty() || bytes.data() < bytes_.data() || bytes.data() + bytes.size() > end) return;
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const uintptr_t first = (reinterpret_cast<uintptr_t>(bytes.data()) + page - 1) / page * page;
-  const uintptr_t last = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size()) / page * page;
-  if (first < last) ::madvise(reinterpret_cast<void *>(first), last - first, MADV_DONTNEED);
+  // The mapping starts at a page.
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = static_cast<size_t>(bytes.data() - bytes_.data());
+  const size_t first = (begin + page - 1) / page * page, last = (begin + bytes.size()) / page * page;
+  if (first < last) ::madvise(const_cast<uint8_t *>(bytes_.data() + first), last - first, MADV_DONTNEED);
 }
 
 llvm::Error FileWriter::write(std::span<const uint8_t> bytes) {
