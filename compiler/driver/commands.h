@@ -13,5 +13,6 @@ int benchCommand(const CommandLine &);
 int machineCommand(const CommandLine &);
 int optCommand(const CommandLine &);
 int dumpCommand(const CommandLine &);
+int pruneCommand(const CommandLine &);
 
 }  // namespace rtmc::driver

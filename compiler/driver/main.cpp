@@ -42,7 +42,7 @@ int dispatch(const CommandLine &line) {
     case Command::Tune:
       return notYet(line, "schedules come from the cost model or from --schedule FILE");
     case Command::Prune:
-      return notYet(line, "prune in training and give rtmc the weights and masks");
+      return pruneCommand(line);
     case Command::Import:
       return notYet(line, "write a model.yaml and a .safetensors or .npz");
   }

@@ -194,6 +194,7 @@ const std::vector<OptionSpec> &optionTable() {
   static const std::vector<OptionSpec> table = [] {
     std::vector<OptionSpec> options;
     addFiles(options);
+    for (OptionSpec &option : pruneOptions()) options.push_back(std::move(option));
     addCommon(options);
     addExecution(options);
     addDeveloper(options);
@@ -213,7 +214,7 @@ const std::vector<CommandSpec> &commandTable() {
       {Command::Opt, "opt", "IR.yaml", true, "run passes on an IR file and print the result"},
       {Command::Dump, "dump", "MODEL.yaml", true, "print the network IR or the kernel IR"},
       {Command::Tune, "tune", "MODEL.yaml", false, "search for schedules (not available yet)"},
-      {Command::Prune, "prune", "MODEL.yaml", false, "project dense weights onto a structure (not available yet)"},
+      {Command::Prune, "prune", "MODEL.yaml", true, "project dense weights onto a structure (one shot)"},
       {Command::Import, "import", "MODEL.onnx", false, "ONNX to model.yaml (not available yet)"}};
   return table;
 }

@@ -17,7 +17,7 @@ constexpr CommandSet bitOf(Command c) {
   return 1u << static_cast<uint32_t>(c);
 }
 
-enum class Group : uint8_t { Common, Files, Execution, Ablation, Developer };
+enum class Group : uint8_t { Common, Files, Pruning, Execution, Ablation, Developer };
 
 struct OptionSpec {
   std::string_view name;      // "--threads"
@@ -39,6 +39,8 @@ struct CommandSpec {
 };
 
 const std::vector<OptionSpec> &optionTable();
+/// The options of `rtmc prune` alone, a part of the table.
+std::vector<OptionSpec> pruneOptions();
 const std::vector<CommandSpec> &commandTable();
 const CommandSpec &specOf(Command);
 

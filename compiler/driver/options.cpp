@@ -159,6 +159,9 @@ std::string_view title(Group group) {
       return "Files";
     case Group::Common:
       return "Common options";
+    case Group::Pruning:
+      return "Pruning (docs/projections.md; PATTERN is a layer's or matrix's name with * and ?, as in "
+             "'*.weight_ih=1x13')";
     case Group::Execution:
       return "Compiling and running";
     case Group::Ablation:
@@ -203,7 +206,8 @@ std::string helpText(const CommandLine &line, bool developer) {
     text += fmt::format("rtmc {}: {}\n\nUsage: rtmc {} {}{}[options]\n", spec.name, spec.summary, spec.name, spec.file,
                         spec.file.empty() ? "" : " ");
   }
-  for (Group group : {Group::Files, Group::Common, Group::Execution, Group::Ablation, Group::Developer}) {
+  for (Group group :
+       {Group::Files, Group::Pruning, Group::Common, Group::Execution, Group::Ablation, Group::Developer}) {
     if (!developer && (group == Group::Ablation || group == Group::Developer)) continue;
     std::string lines;
     for (const OptionSpec &option : optionTable()) {

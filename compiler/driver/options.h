@@ -5,6 +5,7 @@
 // messages in the project's wording with the nearest name.
 #pragma once
 
+#include "pruning/projection.h"
 #include "support/diagnostics.h"
 
 #include <cstdint>
@@ -18,6 +19,23 @@ namespace rtmc::driver {
 enum class Command : uint8_t { Compile, Inspect, Run, Verify, Bench, Machine, Opt, Dump, Tune, Prune, Import };
 
 std::string_view commandName(Command);
+
+/// A value for the matrices that a pattern names; no pattern: for all.
+template <typename T>
+struct ForMatrices {
+  std::string pattern;
+  T value;
+};
+
+/// `rtmc prune`: of several values for a matrix the last counts.
+struct PruneOptions {
+  std::vector<ForMatrices<pruning::Scheme>> schemes;
+  std::vector<ForMatrices<pruning::Block>> blocks;
+  std::vector<ForMatrices<pruning::Rate>> rates, columnRates, rowRates, bounds;
+  std::vector<std::string> layers;  // patterns of what is pruned; none: all recurrent layers
+  bool linear = false;
+  std::string budget = "gate";  // or "model"
+};
 
 /// Values as the user gave them; defaults are those of the contract.
 struct CommandLine {
@@ -49,6 +67,8 @@ struct CommandLine {
   bool quick = false;
   uint32_t timeoutSeconds = 300;
   std::optional<uint64_t> corruptWeight;
+
+  PruneOptions prune;
 
   std::vector<std::string> given;  // the options that were there, by their long names
 };

@@ -1,6 +1,5 @@
 #include "frontend/layer_tensors.h"
 
-#include "frontend/roles.h"
 #include "support/names.h"
 
 #include <fmt/format.h>
@@ -35,12 +34,13 @@ std::string opText(std::string_view op) {
 class LayerLoader {
  public:
   LayerLoader(ir::Network &network, ir::Layer &layer, const LayerSpec &spec, const std::vector<WeightFileName> &files,
-              WeightStore &store, Diagnostics &diagnostics)
+              WeightStore &store, Diagnostics &diagnostics, const TensorSink &sink)
       : layer_(layer),
         spec_(spec),
         files_(files),
         store_(store),
         diagnostics_(diagnostics),
+        sink_(sink),
         inputSize_(ir::inputSizeOf(network, layer)) {}
 
   void load() {
@@ -172,7 +172,8 @@ class LayerLoader {
     }
     ir::Tensor tensor;
     std::vector<uint8_t> mask;
-    if (!loadValues(role, names, original, tensor)) return;
+    Dtype dtype = Dtype::F32;
+    if (!loadValues(role, names, original, tensor, dtype)) return;
     const bool maskLoaded =
         maskRenamed ? loadMask(role, maskNames, mask) : loadMasksBeside(role, names, original, tensor, mask);
     if (!maskLoaded || !checkFinite(role, names, original, tensor, mask)) return;
@@ -186,11 +187,12 @@ class LayerLoader {
     tensor.shape = role.shape;
     tensor.where = names.where;
     if (role.matrix) tensor.promise = promiseOf(role);
-    *role.target = std::move(tensor);
+    sink_(layer_, role, std::move(tensor), dtype);
   }
 
   /// Values in the file's gate order, pieces one after the other.
-  bool loadValues(const Role &role, const TensorNames &names, const std::vector<bool> &original, ir::Tensor &tensor) {
+  bool loadValues(const Role &role, const TensorNames &names, const std::vector<bool> &original, ir::Tensor &tensor,
+                  Dtype &dtype) {
     bool good = true;
     for (size_t i = 0; i < names.sources.size(); ++i) {
       const std::string source = names.sources[i] + (original[i] ? "_orig" : "");
@@ -204,6 +206,8 @@ class LayerLoader {
         return false;
       }
       std::vector<float> values = toFloats(info, bytes->bytes);
+      if (entry->mapped) entry->mapped->drop(bytes->bytes);
+      dtype = i == 0 || dtype == info.dtype ? info.dtype : Dtype::F32;
       if (tensor.values.empty())
         tensor.values = std::move(values);
       else
@@ -223,6 +227,7 @@ class LayerLoader {
     }
     std::optional<size_t> nan;
     const std::vector<uint8_t> piece = toMask(info, bytes->bytes, &nan);
+    if (entry->mapped) entry->mapped->drop(bytes->bytes);
     if (nan) {
       diagnostics_.error("weight-not-finite", names.where,
                          fmt::format("mask {} is NaN at {}", quoted(source), indexText(*nan, info.shape)));
@@ -319,18 +324,19 @@ class LayerLoader {
   const std::vector<WeightFileName> &files_;
   WeightStore &store_;
   Diagnostics &diagnostics_;
+  const TensorSink &sink_;
   uint32_t inputSize_;
   std::vector<std::string> missingBiases_;
 };
 
 }  // namespace
 
-void loadTensors(ModelSpec &spec, WeightStore &store, Diagnostics &diagnostics) {
+void loadTensors(ModelSpec &spec, WeightStore &store, Diagnostics &diagnostics, const TensorSink &sink) {
   constexpr size_t kEnough = 200;  // messages after which the next layer's mistakes would not be shown anyway
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     if (diagnostics.hasErrors() && diagnostics.all().size() > kEnough) return;
     if (spec.layers[i].complete)
-      LayerLoader(spec.network, spec.network.layers[i], spec.layers[i], spec.weights, store, diagnostics).load();
+      LayerLoader(spec.network, spec.network.layers[i], spec.layers[i], spec.weights, store, diagnostics, sink).load();
   }
   if (diagnostics.hasErrors()) return;
   // A tensor under a layer's name that nobody reads is most often a key that was forgotten (`peepholes: true`).

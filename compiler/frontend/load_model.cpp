@@ -42,31 +42,98 @@ std::string besideModel(const std::string &model, const std::string &file) {
   return model.substr(0, slash + 1) + file;
 }
 
-}  // namespace
+/// As in .safetensors; what has no float type of its own there is widened.
+std::string dtypeName(Dtype dtype) {
+  return dtype == Dtype::F16 ? "F16" : dtype == Dtype::BF16 ? "BF16" : "F32";
+}
 
-std::optional<Loaded> loadModel(const std::string &path, Diagnostics &diagnostics, bool *environment) {
-  if (environment) *environment = false;
-  const auto text = readModelText(path, diagnostics, environment);
-  if (!text) return std::nullopt;
-  std::optional<ModelSpec> spec = readModel(text, diagnostics);
-  if (!spec) return std::nullopt;
-  Loaded loaded;
-  loaded.files.push_back(path);
+/// A model's text understood and its weight files opened.
+struct OpenedModel {
+  ModelSpec spec;
   WeightStore store;
-  bool opened = !spec->weights.empty();
-  for (const WeightFileName &file : spec->weights) {
-    const std::string filePath = besideModel(path, file.text);
-    opened &= store.add(filePath, file.where, diagnostics, environment);
-    loaded.files.push_back(filePath);
+  std::vector<std::string> files;
+  bool environment = false;  // a file could not be read
+
+  /// False: nothing can be read, not even to tell more mistakes.
+  bool open(const std::string &path, Diagnostics &diagnostics) {
+    const auto text = readModelText(path, diagnostics, &environment);
+    if (!text) return false;
+    std::optional<ModelSpec> read = readModel(text, diagnostics);
+    if (!read) return false;
+    spec = std::move(*read);
+    files.push_back(path);
+    bool opened = !spec.weights.empty();
+    for (const WeightFileName &file : spec.weights) {
+      const std::string filePath = besideModel(path, file.text);
+      opened &= store.add(filePath, file.where, diagnostics, &environment);
+      files.push_back(filePath);
+    }
+    return opened;
   }
-  if (opened) loadTensors(*spec, store, diagnostics);
-  if (diagnostics.hasErrors()) {
+
+  bool environmentFailed(const Diagnostics &diagnostics) const {
     // With a mistake in the model besides, the user has something to correct before the environment matters.
     for (const Diagnostic &d : diagnostics.all())
-      if (environment && d.severity == Severity::Error && d.kind != "file-read") *environment = false;
-    return std::nullopt;
+      if (d.severity == Severity::Error && d.kind != "file-read") return false;
+    return environment;
   }
-  loaded.network = std::move(spec->network);
+};
+
+}  // namespace
+
+struct ModelStream::Parts : OpenedModel {};
+
+ModelStream::ModelStream() : parts_(std::make_unique<Parts>()) {}
+ModelStream::~ModelStream() = default;
+
+bool ModelStream::open(const std::string &path, Diagnostics &diagnostics) {
+  const bool opened = parts_->open(path, diagnostics);
+  if (opened && diagnostics.hasErrors()) readTensors([](const NamedTensor &) {}, diagnostics);
+  return !diagnostics.hasErrors();
+}
+
+const ir::Network &ModelStream::network() const {
+  return parts_->spec.network;
+}
+
+const std::vector<std::string> &ModelStream::files() const {
+  return parts_->files;
+}
+
+std::vector<MatrixInfo> ModelStream::matrices() const {
+  std::vector<MatrixInfo> all;
+  ir::Network &network = parts_->spec.network;
+  for (uint32_t i = 0; i < network.layers.size(); ++i) {
+    ir::Layer &layer = network.layers[i];
+    for (const Role &role : rolesOf(layer, ir::inputSizeOf(network, layer))) {
+      if (!role.matrix) continue;
+      const uint32_t gates = role.gateOrdered ? role.pieces : 1;
+      all.push_back({layer.name + "." + role.name, i, gates, role.shape[0] / gates, role.shape[1]});
+    }
+  }
+  return all;
+}
+
+bool ModelStream::readTensors(const std::function<void(NamedTensor)> &take, Diagnostics &diagnostics) {
+  loadTensors(parts_->spec, parts_->store, diagnostics,
+              [&](ir::Layer &, const Role &role, ir::Tensor tensor, Dtype dtype) {
+                take({std::move(tensor), role.name, role.matrix, dtypeName(dtype)});
+              });
+  return !diagnostics.hasErrors();
+}
+
+bool ModelStream::environmentFailed(const Diagnostics &diagnostics) const {
+  return parts_->environmentFailed(diagnostics);
+}
+
+std::optional<Loaded> loadModel(const std::string &path, Diagnostics &diagnostics, bool *environment) {
+  OpenedModel model;
+  if (model.open(path, diagnostics))
+    loadTensors(model.spec, model.store, diagnostics,
+                [](ir::Layer &, const Role &role, ir::Tensor tensor, Dtype) { *role.target = std::move(tensor); });
+  if (environment) *environment = diagnostics.hasErrors() && model.environmentFailed(diagnostics);
+  if (diagnostics.hasErrors()) return std::nullopt;
+  Loaded loaded{std::move(model.spec.network), std::move(model.files)};
   const std::vector<std::string> broken = ir::verify(loaded.network);
   RTMC_CHECK(broken.empty(), broken[0]);
   return loaded;

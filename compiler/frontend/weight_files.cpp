@@ -1,7 +1,6 @@
 #include "frontend/weight_files.h"
 
 #include "support/check.h"
-#include "support/files.h"
 #include "support/names.h"
 #include "support/numeric.h"
 #include "support/safetensors.h"
@@ -186,13 +185,14 @@ bool WeightStore::add(const std::string &path, const Location &where, Diagnostic
   }
   const std::vector<std::string> &names = (*file)->names();
   for (size_t i = 0; i < names.size(); ++i) {
-    const auto [entry, added] = entries_.emplace(names[i], Entry{file->get(), i, path, ""});
+    const auto [entry, added] = entries_.emplace(names[i], Entry{file->get(), mapped->get(), i, path, ""});
     if (added)
       names_.push_back(names[i]);
     else
       entry->second.otherPath = path;
   }
   files_.push_back(std::move(*file));
+  mappings_.push_back(std::move(*mapped));
   return true;
 }
 

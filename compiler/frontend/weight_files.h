@@ -3,6 +3,7 @@
 #pragma once
 
 #include "support/diagnostics.h"
+#include "support/files.h"
 
 #include <llvm/Support/Error.h>
 
@@ -58,6 +59,7 @@ class WeightStore {
  public:
   struct Entry {
     WeightFile *file = nullptr;
+    const MappedFile *mapped = nullptr;  // whose bytes the file's tensors may be
     size_t index = 0;
     std::string path;       // of the file
     std::string otherPath;  // of a second file that has the name too; empty: none
@@ -74,6 +76,7 @@ class WeightStore {
 
  private:
   std::vector<std::unique_ptr<WeightFile>> files_;
+  std::vector<std::shared_ptr<const MappedFile>> mappings_;
   std::unordered_map<std::string, Entry> entries_;
   std::vector<std::string> names_;  // in the files' order
   std::unordered_set<std::string> used_;

@@ -127,6 +127,7 @@ llvm::Error writeTemporary(Pending &pending) {
   struct stat status = {};
   if (::stat(pending.target.c_str(), &status) == 0) {
     if (S_ISDIR(status.st_mode)) return systemError("write", pending.file->path, EISDIR);
+    if (!S_ISREG(status.st_mode) && pending.file->fill) return systemError("write", pending.file->path, ESPIPE);
     if (!S_ISREG(status.st_mode)) return llvm::Error::success();  // /dev/null and pipes: nothing to replace
     if (::access(pending.target.c_str(), W_OK) != 0) return systemError("write", pending.file->path, errno);
     pending.mode = status.st_mode & 07777;
@@ -147,7 +148,13 @@ llvm::Error writeTemporary(Pending &pending) {
   }
   llvm::sys::RemoveFileOnSignal(pending.temporary);
   Descriptor out(fd);
-  int error = writeAll(out.get(), pending.file->bytes);
+  int error = 0;
+  if (pending.file->fill) {
+    FileWriter writer(out.get(), pending.file->path);
+    if (llvm::Error failed = pending.file->fill(writer)) return failed;
+  } else {
+    error = writeAll(out.get(), pending.file->bytes);
+  }
   if (error == 0 && pending.mode != 0 && ::fchmod(out.get(), pending.mode) != 0) error = errno;
   if (error == 0 && ::fsync(out.get()) != 0) error = errno;
   if (out.closeNow() != 0 && error == 0) error = errno;
@@ -187,6 +194,33 @@ llvm::Expected<std::shared_ptr<const MappedFile>> MappedFile::open(const std::st
     file->bytes_ = {static_cast<const uint8_t *>(memory), size};
   }
   return std::shared_ptr<const MappedFile>(std::move(file));
+}
+
+void MappedFile::drop(std::span<const uint8_t> bytes) const {
+  // Heap memory would lose its content: only pages that the file can fill again.
+  const uint8_t *const end = bytes_.data() + bytes_.size();
+  if (bytes.empty() || bytes.data() < bytes_.data() || bytes.data() + bytes.size() > end) return;
+  // The mapping starts at a page.
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = static_cast<size_t>(bytes.data() - bytes_.data());
+  const size_t first = (begin + page - 1) / page * page, last = (begin + bytes.size()) / page * page;
+  if (first < last) ::madvise(const_cast<uint8_t *>(bytes_.data() + first), last - first, MADV_DONTNEED);
+}
+
+llvm::Error FileWriter::write(std::span<const uint8_t> bytes) {
+  const int error = writeAll(fd_, {reinterpret_cast<const char *>(bytes.data()), bytes.size()});
+  return error == 0 ? llvm::Error::success() : systemError("write", path_, error);
+}
+
+llvm::Error FileWriter::writeAt(uint64_t offset, std::span<const uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return systemError("write", path_, errno);
+    bytes = bytes.subspan(static_cast<size_t>(n));
+    offset += static_cast<uint64_t>(n);
+  }
+  return llvm::Error::success();
 }
 
 MappedFile::~MappedFile() {

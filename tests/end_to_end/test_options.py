@@ -4,7 +4,7 @@ import os
 
 from harness import Case, ENVIRONMENT, OK, USER, gru_weights, main, read, rtmc, safetensors
 
-COMMANDS = ["compile", "inspect", "run", "verify", "bench", "machine", "opt", "dump"]
+COMMANDS = ["compile", "inspect", "run", "verify", "bench", "machine", "opt", "dump", "prune"]
 
 
 class Options(Case):
@@ -61,7 +61,7 @@ class Options(Case):
 
     def test_what_does_not_exist_yet(self):
         model = self.gru()
-        for command in ("tune", "prune", "import"):
+        for command in ("tune", "import"):
             self.check([command, model], "does not exist yet", "[not-available]")
         for options in (["--precision", "i8"], ["--backend", "opencl"]):
             self.check([model, "-o", self.path("k.cpp"), *options], "does not exist yet", "[not-available]")

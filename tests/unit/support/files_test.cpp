@@ -13,6 +13,8 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <span>
+#include <string_view>
 #include <thread>
 
 namespace rtmc {
@@ -46,6 +48,50 @@ TEST_CASE("files are written, replaced with their mode, and leave nothing beside
   REQUIRE(::stat(a.c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0640);
   CHECK(filesIn(folder.path()) == 2);
+}
+
+TEST_CASE("a file can be filled piece by piece, and its start last") {
+  const test::TempFolder folder;
+  const std::string a = folder.file("a"), b = folder.file("b");
+  const auto bytes = [](std::string_view text) {
+    return std::span(reinterpret_cast<const uint8_t *>(text.data()), text.size());
+  };
+  bool first = false;
+  const auto fill = [&](FileWriter &file) -> llvm::Error {
+    first = true;
+    if (llvm::Error error = file.write(bytes("...."))) return error;
+    if (llvm::Error error = file.write(bytes(" end"))) return error;
+    return file.writeAt(1, bytes("xy"));
+  };
+  REQUIRE(messageOf(writeFilesAtomically({{a, "", fill}, {b, "", [&](FileWriter &file) {
+                                                            CHECK(first);
+                                                            return file.write(bytes("b"));
+                                                          }}})) == "");
+  CHECK(contentOf(a) == ".xy. end");
+  CHECK(contentOf(b) == "b");
+  // What gives up halfway leaves the old files.
+  const auto stop = [&](FileWriter &file) -> llvm::Error {
+    if (llvm::Error error = file.write(bytes("half"))) return error;
+    return llvm::createStringError(std::make_error_code(std::errc::interrupted), "no more");
+  };
+  CHECK(messageOf(writeFilesAtomically({{b, "new"}, {a, "", stop}})) == "no more");
+  CHECK(contentOf(a) == ".xy. end");
+  CHECK(contentOf(b) == "b");
+  CHECK(filesIn(folder.path()) == 2);
+  CHECK(messageOf(writeFilesAtomically({{"/dev/null", "", fill}})) == "cannot write '/dev/null': Illegal seek");
+}
+
+TEST_CASE("dropped pages are read again") {
+  const test::TempFolder folder;
+  const std::string content(100000, 'x');
+  const auto file = llvm::cantFail(MappedFile::open(folder.write("a", content)));
+  const std::span<const uint8_t> all = file->bytes();
+  file->drop(all);
+  file->drop(all.subspan(5000, 10));
+  CHECK(std::string(all.begin(), all.end()) == content);
+  const std::vector<uint8_t> heap(100000, 7);  // not the file's: stays
+  file->drop(heap);
+  CHECK(heap == std::vector<uint8_t>(100000, 7));
 }
 
 TEST_CASE("one file that cannot be written leaves all as they were") {

@@ -1,4 +1,4 @@
-#include "support/safetensors.h"
+#include "support/safetensors_writer.h"
 
 #include "unit/frontend/weight_builder.h"
 
@@ -47,6 +47,33 @@ TEST_CASE("what is written is read back") {
   CHECK(tensors[3].shape == std::vector<uint64_t>{2, 3});
   CHECK(std::string(tensors[3].bytes.begin(), tensors[3].bytes.end()) == test::encode("F32", test::countingValues(6)));
   CHECK(tensors[3].bytes.data() >= bytesOf(file).data());  // a view
+}
+
+TEST_CASE("what is written tensor by tensor is read back") {
+  const test::TempFolder folder;
+  const std::string path = folder.file("a.safetensors");
+  const std::string half = "0123456789ab", mask = "xyz";
+  const auto fill = [&](FileWriter &into) -> llvm::Error {
+    SafetensorsWriter file(into);
+    if (llvm::Error error = file.begin(5, 40)) return error;
+    file.add("layer.weight", "F16", {3, 2});
+    if (llvm::Error error = file.write(bytesOf(half.substr(0, 5)))) return error;
+    if (llvm::Error error = file.write(bytesOf(half.substr(5)))) return error;
+    file.add("empty", "F32", {0});
+    file.add("layer.weight_mask", "BOOL", {3});
+    if (llvm::Error error = file.write(bytesOf(mask))) return error;
+    return file.finish();
+  };
+  REQUIRE_FALSE(static_cast<bool>(writeFilesAtomically({{path, "", fill}})));
+  const auto mapped = llvm::cantFail(MappedFile::open(path));
+  const auto tensors = llvm::cantFail(parseSafetensors(mapped->bytes()));
+  REQUIRE(tensors.size() == 3);
+  CHECK(tensors[0].name == "empty");
+  CHECK(tensors[1].name == "layer.weight");
+  CHECK(tensors[1].dtype == "F16");
+  CHECK(tensors[1].shape == std::vector<uint64_t>{3, 2});
+  CHECK(std::string(tensors[1].bytes.begin(), tensors[1].bytes.end()) == half);
+  CHECK(std::string(tensors[2].bytes.begin(), tensors[2].bytes.end()) == mask);
 }
 
 TEST_CASE("an empty file of tensors, metadata, any order and spaces are accepted") {
