@@ -1,0 +1,275 @@
+"""export and compile: what rtmc computes is what PyTorch computes; the rest is refused with a sentence."""
+import json
+import os
+import pathlib
+import subprocess
+import unittest.mock
+import warnings
+
+import numpy
+from common import Case, Net, torch, unittest
+
+import rtmc
+from rtmc.build import find_rtmc
+from rtmc.nn import GRUResetBefore
+from rtmc.pruning import BCR, BSP, CSB, BankBalanced, Block, Columns, Rows, RowsAndColumns, Unstructured
+
+try:
+    RTMC = find_rtmc()
+except rtmc.CompileError as error:
+    RTMC, WHY = None, str(error)
+
+STEPS = 9
+# Largest difference of an output, by how weights are stored; the values here are below 5.
+BOUND = {"f32": 2e-6, "f16": 5e-3, "bf16": 4e-2}
+
+
+class Chain(torch.nn.Module):
+    """Calls layers one after the other, which nn.Sequential cannot do with RNNs."""
+
+    def __init__(self, *layers):
+        super().__init__()
+        self.layers = torch.nn.ModuleList(layers)
+
+    def forward(self, x):
+        for layer in self.layers:
+            if isinstance(layer, torch.nn.RNNCellBase):
+                h, states = None, []
+                for step in x:
+                    h = layer(step[None], h)
+                    states.append((h[0] if isinstance(h, tuple) else h)[0])
+                x = torch.stack(states)
+                continue
+            x = layer(x)
+            x = x[0] if isinstance(x, tuple) else x
+        return x
+
+
+def networks():
+    nn = torch.nn
+    yield "gru", Chain(nn.GRU(6, 16, 2), nn.Linear(16, 5), nn.LogSoftmax(-1))
+    yield "reset_before", Chain(GRUResetBefore(6, 16, 2, bidirectional=True), nn.Dropout(0.5), nn.Linear(32, 5), nn.Identity(), nn.Tanh())
+    yield "lstm", Chain(nn.LSTM(6, 12, bidirectional=True), nn.LSTM(24, 12, proj_size=7), nn.Linear(7, 5, bias=False), nn.Softmax(-1))
+    yield "rnn", Chain(nn.RNN(6, 12), nn.RNN(12, 9, nonlinearity="relu", bias=False), nn.Linear(9, 8), nn.ReLU(), nn.Linear(8, 3), nn.Sigmoid())
+    yield "cells", Chain(nn.GRUCell(6, 8), nn.LSTMCell(8, 8, bias=False), nn.RNNCell(8, 5, nonlinearity="relu"))
+
+
+@unittest.skipIf(RTMC is None, "no rtmc")
+class CompiledTest(Case):
+    def torch_of(self, model, x):
+        model.eval()
+        with torch.no_grad():
+            return model(x).numpy()
+
+    def rtmc_run(self, path, x, *options):
+        numpy.save(self.path("x.npy"), x)
+        subprocess.run([RTMC, "run", path, "-i", self.path("x.npy"), "-o", self.path("y.npy"), "-q", *options], check=True)
+        return numpy.load(self.path("y.npy"))
+
+    def test_rtmc_run_equals_pytorch(self):
+        for name, model in networks():
+            with self.subTest(name):
+                x = torch.randn(STEPS, 6)
+                example = None if name == "cells" else x
+                path = rtmc.export(model, self.path(name), layers=[*model.layers], name=name, example=example)
+                y, wanted = self.rtmc_run(path, x.numpy()), self.torch_of(model, x)
+                self.assertEqual(y.shape, wanted.shape)
+                self.assertLess(abs(y - wanted).max(), BOUND["f32"])
+                again = rtmc.export(model.layers, self.path(name + "2"), name=name)  # a ModuleList says its order itself
+                with open(path) as a, open(again) as b:
+                    self.assertEqual(a.read().replace("layers_", "layer"), b.read())
+
+    def test_precisions(self):
+        model = next(networks())[1]
+        x = torch.randn(STEPS, 6)
+        path, wanted = rtmc.export(model, self.folder, layers=[*model.layers]), self.torch_of(model, x)
+        for precision in ("f16", "bf16"):
+            difference = abs(self.rtmc_run(path, x.numpy(), "--precision", precision) - wanted).max()
+            self.assertLess(difference, BOUND[precision])
+            self.assertGreater(difference, BOUND["f32"])
+
+    def test_every_structure_keeps_its_promise(self):
+        cases = ((BSP, {"block": (8, 3), "column_rate": 2, "row_rate": 2}), (BCR, {"block": (8, 3), "rate": 2}), (CSB, {"block": (4, 3), "rate": 3}),
+                 (BankBalanced, {"block": (1, 3), "rate": 3}), (Block, {"block": (4, 2), "rate": 4}), (Unstructured, {"rate": 4}),
+                 (Rows, {"rate": 2}), (Columns, {"rate": 2}), (RowsAndColumns, {"rate": 3}))
+        x = torch.randn(STEPS, 6)
+        for kind, structure in cases:
+            with self.subTest(kind.SCHEME):
+                model = Net()
+                pruner = kind(model, {**structure, "method": "one_shot", "retrain_epochs": 0})
+                pruner.prepare()
+                pruner.squash_mask()
+                path = rtmc.export(model, self.path(kind.SCHEME), layers=["gru", "head", "log_softmax"], masks=pruner)
+                # A promise that does not hold is an error of rtmc's.
+                text = subprocess.run([RTMC, path, "-o", self.path("k.cpp"), "-q", "--json"], check=True, capture_output=True, text=True).stdout
+                dense_head, kept = 16 * 5, sum(int(mask.sum()) for mask in pruner.masks.values())
+                self.assertLessEqual(json.loads(text)["nonzeros"], kept + dense_head)
+                self.assertLess(abs(self.rtmc_run(path, x.numpy()) - self.torch_of(model, x)).max(), BOUND["f32"])
+                with open(path) as file:
+                    self.assertEqual(file.read().count("{scheme:"), 2)
+
+    def test_masks_keep_small_and_drop_unsquashed_weights(self):
+        model = Net()
+        pruner = Block(model, {"block": (4, 2), "rate": 2, "method": "one_shot", "retrain_epochs": 0})
+        pruner.prepare()
+        masks = pruner.squash_mask()
+        with torch.no_grad():
+            kept = model.gru.weight_hh_l0[masks["gru.weight_hh_l0"]]
+            model.gru.weight_hh_l0[masks["gru.weight_hh_l0"]] = kept.sign() * 1e-9  # zero in 16 bits
+        path = rtmc.export(model, self.folder, layers=["gru", "head"], masks=pruner)
+        wanted = sum(int(m.sum()) for m in masks.values()) + 80
+        out = subprocess.run([RTMC, path, "-o", self.path("k.cpp"), "-q", "--json", "--precision", "f16"], check=True, capture_output=True, text=True)
+        self.assertEqual(json.loads(out.stdout)["nonzeros"], wanted)
+        with torch.no_grad():
+            model.gru.weight_hh_l0.fill_(1.0)  # the mask decides
+        rtmc.export(model, self.folder, layers=["gru", "head"], masks={"module." + name: m.numpy() for name, m in masks.items()})
+        out = subprocess.run([RTMC, path, "-o", self.path("k.cpp"), "-q", "--json"], check=True, capture_output=True, text=True)
+        self.assertEqual(json.loads(out.stdout)["nonzeros"], wanted)
+
+    def test_compiled_object(self):
+        model, x = Net(), torch.randn(20, 6)
+        rtmc.export(model, self.folder, layers=["gru", "head", "log_softmax"], name="net")
+        wanted = self.torch_of(model, x)
+        net = rtmc.compile(self.folder, cache=self.path("cache"))
+        self.assertEqual((net.name, net.inputs, net.outputs, net.precision, net.causal, net.threads), ("net", 6, 5, "f32", True, 1))
+        y = net(x)
+        self.assertLess(abs(y - wanted).max(), BOUND["f32"])
+        net.reset()
+        for step, row in enumerate(x.numpy()):  # one at a time, in any dtype and layout: the same bits
+            self.assertTrue((net.step(row.astype(float)) == y[step]).all())
+        net.reset()
+        net.run(numpy.asfortranarray(x.numpy()[:12]))
+        state, other = net.state, net.stream()
+        self.assertTrue((other.run(x[:5]) == y[:5]).all())
+        other.state = state
+        self.assertTrue((other.run(x[12:]) == y[12:]).all())
+        self.assertTrue((net.run(x[12:]) == y[12:]).all())
+        self.assertEqual(net.run(numpy.zeros((0, 6))).shape, (0, 5))
+        self.refuses(ValueError, "[6] is needed", net.step, numpy.zeros(5))
+        self.refuses(ValueError, "[steps, 6] is needed", net.run, numpy.zeros(6))
+        self.refuses(TypeError, "complex", net.step, numpy.zeros(6, complex))
+        with self.assertRaises(RuntimeError):
+            net.state = state[:-1]
+        self.assertTrue((net.state == other.state))
+        with net:
+            pass
+        self.refuses(RuntimeError, "was closed", net.step, x[0])
+
+    def test_models_that_are_not_causal(self):
+        model = Chain(torch.nn.GRU(6, 8, bidirectional=True))
+        rtmc.export(model, self.folder, layers=["layers.0"])
+        net = rtmc.compile(self.folder, cache=self.path("cache"))
+        for steps in (3, 200, 5):  # longer than what the session was made for, too
+            x = torch.randn(steps, 6)
+            self.assertLess(abs(net(x) - self.torch_of(model, x)).max(), BOUND["f32"])
+        self.refuses(RuntimeError, "future", net.step, x[0])
+        self.refuses(RuntimeError, "future", lambda: net.state)
+
+    def test_libraries_are_kept_and_built_once(self):
+        cache = self.path("cache")
+        rtmc.export(torch.nn.GRU(3, 4), self.folder)
+        first = rtmc.compile(self.folder, cache=cache)
+        with unittest.mock.patch("os.replace", side_effect=AssertionError("built again")):
+            self.assertEqual(rtmc.compile(self.folder, cache=cache).path, first.path)
+        self.assertNotEqual(rtmc.compile(self.folder, cache=cache, precision="bf16").path, first.path)
+        rtmc.export(torch.nn.GRU(3, 4), self.folder)
+        self.assertNotEqual(rtmc.compile(self.folder, cache=cache).path, first.path)
+        self.assertEqual(sorted(name[-3:] for name in os.listdir(cache)), [".so"] * 3)
+
+    def test_compile_says_what_is_missing(self):
+        rtmc.export(torch.nn.GRU(3, 4), self.folder)
+
+        def fails(text, folder=self.folder, **more):
+            self.refuses(rtmc.CompileError, text, rtmc.compile, folder, cache=self.path("cache"), **more)
+        fails("there is no file", self.path("none"))
+        fails("there is no program 'no-such-rtmc'", rtmc="no-such-rtmc")
+        fails("no-such-compiler", cxx="no-such-compiler")
+        fails("ended with status", cxx="false")
+        fails("precision", precision="f12")
+        fails("neither an installation nor a whole build", rtmc="/bin/true")
+        self.refuses(rtmc.CompileError, "cannot be used", rtmc.compile, self.folder, cache="/dev/null/cache")
+        with open(self.path("model.yaml"), "a") as file:
+            file.write("outptus: [gru]\n")
+        fails("did you mean 'outputs'?")
+
+
+class RefusalTest(Case):
+    def export(self, text, model, **more):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.refuses(rtmc.ExportError, text, rtmc.export, model, self.path("out"), **more)
+        self.assertFalse(os.path.exists(self.path("out")))
+
+    def test_order(self):
+        self.export("say it: layers=['gru', 'head']", Net())
+        self.export("no layer 'haed'; did you mean 'head'", Net(), layers=["gru", "haed"])
+        net = Net()
+        net.gru = torch.nn.GRU(6, 12)
+        self.export("head reads 16 values; gru before it gives 12", net, layers=["gru", "head"])
+        self.export("head is called twice", Net(outputs=16), layers=["gru", "head", "head"])
+        self.export("is no part of the model", Net(), layers=[torch.nn.Linear(2, 2)])
+        self.export("no layers", torch.nn.Sequential())
+        with self.assertWarnsRegex(UserWarning, "not exported.*: head"):
+            rtmc.export(Net(), self.folder, layers=["gru"])
+
+    def test_what_model_yaml_has_no_place_for(self):
+        nn = torch.nn
+
+        class OwnLinear(nn.Linear):
+            def forward(self, x):
+                return 2 * super().forward(x)
+        self.export("1 is a Conv1d; model.yaml has recurrent and linear layers", nn.Sequential(nn.Linear(2, 2), nn.Conv1d(2, 2, 1)))
+        self.export("1 (relu) comes after layer0, gru; only a linear layer", nn.ModuleList([nn.GRU(2, 2), nn.ReLU()]))
+        self.export("2 (tanh) comes after layer0, linear; only", nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Tanh()))
+        self.export("0 (relu) comes after nothing", nn.Sequential(nn.ReLU(), nn.Linear(2, 2)))
+        self.export("a Softmax over dim=0; dim=-1", nn.Sequential(nn.Linear(2, 2), nn.Softmax(0)))
+        self.export("0 is a OwnLinear with a forward of its own, not Linear's", nn.Sequential(OwnLinear(2, 2)))
+        self.export("no C identifier", nn.Linear(2, 2), name="my net")
+        self.export("a torch.nn.Module is needed", {"weight": 1})
+
+    def test_values(self):
+        linear = torch.nn.Linear(2, 2)
+        with torch.no_grad():
+            linear.bias[1] = float("nan")
+        self.export("bias holds NaN", linear)
+        double = torch.nn.Linear(2, 2).double()
+        with torch.no_grad():
+            double.weight[0, 0] = 1e300
+        self.export("weight holds NaN or infinite values (as float32)", double)
+        self.export("has no values yet", torch.nn.LazyLinear(2))
+        self.export("device 'meta'", torch.nn.Linear(2, 2, device="meta"))
+
+    def test_masks(self):
+        linear = torch.nn.Linear(4, 2)
+        self.export("no weight of the exported layers; did you mean 'weight'", linear, masks={"wieght": numpy.ones((2, 4))})
+        self.export("has the shape (4, 2), the weight (2, 4)", linear, masks={"weight": numpy.ones((4, 2))})
+        pruner = Rows(torch.nn.GRU(4, 4), {"rate": 2})
+        pruner.prepare()
+        self.export("in stage admm: its masks are not final", pruner._model, masks=pruner)
+
+    def test_example_finds_what_the_layers_leave_out(self):
+        class Residual(Net):
+            def forward(self, x):
+                return super().forward(x) + 1e-3
+
+        x = torch.randn(4, 6)
+        self.export("differs from its layers one after the other by", Residual(), layers=["gru", "head", "log_softmax"], example=x)
+        self.export("differs from its layers", Net(), layers=["gru", "head"], example=x)
+        self.export("the model does more", Net(), layers=["gru"], example=x)
+        net = Net(dropout=0.5)
+        rtmc.export(net, self.folder, layers=["gru", "head", "log_softmax"], example=x)
+        self.assertTrue(net.training and net.drop.training)
+
+    def test_disk_full_leaves_the_old_files(self):
+        rtmc.export(torch.nn.Linear(2, 2), self.folder)
+
+        def contents():
+            return {path.name: path.read_bytes() for path in sorted(pathlib.Path(self.folder).iterdir())}
+        old = contents()
+        with unittest.mock.patch("os.fsync", side_effect=OSError(28, "No space left on device")):
+            self.refuses(OSError, "No space", rtmc.export, torch.nn.Linear(2, 2), self.folder)
+        self.assertEqual(contents(), old)
+
+
+if __name__ == "__main__":
+    unittest.main()
