@@ -68,7 +68,7 @@ def _tensors(entries: Sequence[Layer], masks: Dict[str, Any], structures: Dict[s
     from .pruning.errors import nearest
     known = [path for layer in entries for key, (path, _) in layer.tensors.items() if key.startswith("weight")]
     for path in masks:
-        if path not in known:
+        if path not in known and path not in structures:  # a Pruner may have pruned layers that are not exported
             raise ExportError(f"there is a mask for '{path}', which is no weight of the exported layers{nearest(path, known)}")
     tensors: Dict[str, numpy.ndarray] = {}
     for layer in entries:

@@ -11,7 +11,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from .errors import ConfigError, nearest
 from .projections import Projection
-from .tensors import Target, check_parameter
+from .tensors import Target, canonical, check_parameter
 
 STRUCTURE_KEYS = ("scheme", "rate", "column_rate", "row_rate", "block", "bounded")
 METHODS = ("admm", "gradual", "one_shot")
@@ -150,6 +150,7 @@ def _structures(common: Dict[str, Any], entries: Any, targets: Mapping[str, Targ
 
 
 def _matches(name: str, pattern: str) -> bool:
+    pattern = canonical(pattern)
     return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, pattern + ".*")
 
 

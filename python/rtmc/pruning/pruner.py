@@ -104,7 +104,9 @@ class Pruner:
         self._epoch += 1
         self._steps = 0
         self.history.append(record)
-        log.info("%s", record)
+        worst = max((r["ratio"] for r in record.get("residuals", {}).values()), default=None)
+        log.info("epoch %d, %s%s", record["epoch"], record["stage"],
+                 "" if worst is None else f", rho {record['rho']:g}, largest ||W - Z|| / ||W|| {worst:.3g}")
         return record
 
     def finish(self) -> None:

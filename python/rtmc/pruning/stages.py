@@ -96,21 +96,26 @@ class Admm(Stage):
         self.pruner.check_finite()
         weights = {name: self.pruner.weight(name) for name in self.names}
         self.masks = self.pruner.project({name: weight + self.U[name] for name, weight in weights.items()}, self.step)
+        norms = {}
         for name, weight in weights.items():
             z = (weight + self.U[name]).masked_fill_(~self.masks[name], 0)
             self.U[name] += weight - z
             norm, primal = float(weight.norm()), float((weight - z).norm())
             self.residuals[name] = {"primal": primal, "dual": self.rho * float((z - self.Z[name]).norm()),
                                     "ratio": primal / norm if norm else 0.0}
-            self.Z[name] = z
-            limit = self.schedule.divergence * max(self.start_norm[name], 1e-12)
-            # Not "above": a NaN is caught, too.
-            if not max(norm, primal) <= limit:
-                raise Diverged(name, f"ADMM diverges: ||W|| is {norm:.3g} and ||W - Z|| {primal:.3g}, ||W|| was "
-                                     f"{self.start_norm[name]:.3g} when the stage began (rho {self.rho:g}); a lower learning rate or "
-                                     f"rho is needed")
+            self.Z[name], norms[name] = z, norm
         distributed.broadcast([*self.Z.values(), *self.U.values()])
-        self.residuals = distributed.from_first(lambda: self.residuals)
+        self.residuals = distributed.from_first(lambda: self._checked(norms))
+
+    def _checked(self, norms: Dict[str, float]) -> Dict[str, Dict[str, float]]:
+        """The residuals, where ADMM has not run away."""
+        for name, norm in norms.items():
+            primal, start = self.residuals[name]["primal"], self.start_norm[name]
+            # Not "above": a NaN is caught, too.
+            if not max(norm, primal) <= self.schedule.divergence * max(start, 1e-12):
+                raise Diverged(name, f"ADMM diverges: ||W|| is {norm:.3g} and ||W - Z|| {primal:.3g}, ||W|| was {start:.3g} when the "
+                                     f"stage began (rho {self.rho:g}); a lower learning rate or rho is needed")
+        return self.residuals
 
     def epoch_end(self, record: Dict[str, Any]) -> bool:
         if not self._just_updated():

@@ -4,6 +4,7 @@ from typing import Dict, Iterator, List, Tuple
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from ..nn import GRUResetBefore
 from .errors import PruningError
@@ -105,7 +106,7 @@ def check_targets(model: nn.Module, targets: List[Target]) -> None:
 def check_parameter(target: Target) -> None:
     """Refuses a weight that is no plain, trainable, finite matrix in single or double precision."""
     module, attribute, name = target.module, target.attribute, target.name
-    if nn.utils.parametrize.is_parametrized(module, attribute):
+    if parametrize.is_parametrized(module, attribute):
         raise PruningError(f"{name} is parametrized; torch.nn.utils.parametrize.remove_parametrizations makes it a plain weight")
     parameter = module._parameters.get(attribute)
     if parameter is None:
