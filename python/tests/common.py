@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 import unittest
+import warnings
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
@@ -16,6 +17,12 @@ torch.set_num_threads(1)  # the same bits on every machine, and no more than one
 class Case(unittest.TestCase):
     def setUp(self):
         torch.manual_seed(5)
+        caught = warnings.catch_warnings()
+        caught.__enter__()
+        self.addCleanup(caught.__exit__, None, None, None)
+        for text in (".*is still .* extra epochs", "Lazy modules are a new feature", ".*weight_norm.* is deprecated",
+                     ".*jit.script.* is deprecated"):
+            warnings.filterwarnings("ignore", message=text)
         self.folder = tempfile.mkdtemp(prefix="rtmc-python-test-")
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 

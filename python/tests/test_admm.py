@@ -110,7 +110,8 @@ class AdmmTest(Case):
         linear = torch.nn.Linear(4, 1, bias=False).double()
         with torch.no_grad():
             linear.weight.copy_(torch.tensor([[4.0, 3.0, 2.0, 1.0]]))
-        pruner = Unstructured(linear, {"tensors": [{"match": "weight"}], "rate": 2, "rho": [0.5, 2], "epochs_per_rho": 2, "extra_epochs": 0})
+        pruner = Unstructured(linear, {"tensors": [{"match": "weight"}], "rate": 2, "rho": [0.5, 2], "epochs_per_rho": 2,
+                                       "extra_epochs": 0})
         pruner.prepare()
 
         def epoch():
@@ -162,8 +163,8 @@ class AdmmTest(Case):
         x, y = torch.randn(6, 8, 8), torch.randn(6, 8, 16)
         gru = torch.nn.GRU(8, 16)
         optimizer = torch.optim.Adam(gru.parameters(), 0.01)
-        pruner = BSP(gru, {"block": (8, 4), "column_rate": 2, "row_rate": 2, "rho": [0.01, 0.1, 1], "epochs_per_rho": 1, "retrain_epochs": [1, 2],
-                           "tolerance": 0.1})
+        pruner = BSP(gru, {"block": (8, 4), "column_rate": 2, "row_rate": 2, "rho": [0.01, 0.1, 1], "epochs_per_rho": 1,
+                           "retrain_epochs": [1, 2], "tolerance": 0.1})
         pruner.prepare()
         pruner.attach(optimizer)
         first = None

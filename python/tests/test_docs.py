@@ -106,7 +106,7 @@ class PackageTest(Case):
         self.assertEqual((done.returncode, done.stdout), (0, "needs torch\n"), done.stderr)
 
     def test_pip_installs_it(self):
-        if self.python("import pip, setuptools\ntry: import wheel\nexcept ImportError: import setuptools.command.bdist_wheel").returncode:
+        if self.python("import setuptools, pip\ntry: import wheel\nexcept ImportError: import setuptools.command.bdist_wheel").returncode:
             self.skipTest("this Python has no pip, or no setuptools that makes wheels")
         source = self.path("source")  # pip leaves its build folder there
         shutil.copytree(ROOT / "python", source, ignore=shutil.ignore_patterns("tests", "__pycache__", "build", "*.egg-info"))

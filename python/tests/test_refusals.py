@@ -25,6 +25,10 @@ class ConfigTest(Case):
         self.config("names no scheme", {"rate": 2}, Pruner)
         self.config("did you mean 'bsp'", {"scheme": "bpsp", "rate": 2, "block": (2, 2)}, Pruner)
 
+        self.config("budget is 0.5; at least 1", {"block": (4, 2), "budget": 0.5})
+        self.config("rate and budget are given", {"block": (4, 2), "budget": 5, "rate": 2})
+        self.config("bank keeps a number that its own rate gives", {"block": (1, 2), "budget": 5}, BankBalanced)
+
     def test_names(self):
         self.config("no key 'rats'; did you mean 'rate' or", {"block": (4, 2), "rats": 2})
         self.config("'gru.weight_hl_l0' matches no weight that can be pruned; did you mean 'gru.weight_",
@@ -37,7 +41,8 @@ class ConfigTest(Case):
     def test_schedule(self):
         good = {"block": (4, 2), "rate": 2}
         for text, wrong in (("method is 'amdm'", {"method": "amdm"}), ("rho is [-1.0]", {"rho": -1}), ("must not fall", {"rho": [1, 0.1]}),
-                            ("rho is 'x'", {"rho": "x"}), ("epochs_per_rho is 0", {"epochs_per_rho": 0}), ("tolerance is 2.0", {"tolerance": 2}),
+                            ("rho is 'x'", {"rho": "x"}), ("epochs_per_rho is 0", {"epochs_per_rho": 0}),
+                            ("tolerance is 2.0", {"tolerance": 2}),
                             ("divergence is 0.5", {"divergence": 0.5}), ("ramp_epochs is 1.5", {"ramp_epochs": 1.5}),
                             ("retrain_epochs is [-1]", {"retrain_epochs": -1}), ("rho is [inf]", {"rho": float("inf")})):
             self.config(text, {**good, **wrong})

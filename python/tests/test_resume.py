@@ -18,8 +18,9 @@ class Run:
         random.seed(7)
         numpy.random.seed(7)
         self.model = Net(dropout=0.3, layers=2)
-        self.pruner = BSP(self.model, {"block": (8, 3), "column_rate": 2, "row_rate": 2, "method": method, "rho": [0.01, 0.1], "epochs_per_rho": 1,
-                                       "update_steps": update_steps, "extra_epochs": 1, "tolerance": 0.001, "ramp_epochs": 2, "retrain_epochs": 1})
+        self.pruner = BSP(self.model, {"block": (8, 3), "column_rate": 2, "row_rate": 2, "method": method, "rho": [0.01, 0.1],
+                                       "epochs_per_rho": 1, "update_steps": update_steps, "extra_epochs": 1, "tolerance": 0.001,
+                                       "ramp_epochs": 2, "retrain_epochs": 1})
         self.pruner.prepare()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), 0.01)
         self.pruner.attach(self.optimizer)

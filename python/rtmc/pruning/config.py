@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from .errors import ConfigError, nearest
-from .projections import Projection
+from .projections import Projection, Rate, exact_rate
 from .tensors import Target, canonical, check_parameter
 
 STRUCTURE_KEYS = ("scheme", "rate", "column_rate", "row_rate", "block", "bounded")
@@ -57,6 +57,7 @@ class Schedule:
 class Config:
     schedule: Schedule
     structures: Dict[str, Projection]  # by the weight's name, in the model's order
+    budget: Optional[Rate] = None  # one rate for all of them together
 
     def as_dict(self) -> Dict[str, Any]:
         """Plain values, to be compared with a checkpoint's."""
@@ -64,7 +65,7 @@ class Config:
             if isinstance(value, (tuple, list)):
                 return [plain(v) for v in value]
             return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
-        return {"schedule": {k: plain(v) for k, v in dataclasses.asdict(self.schedule).items()},
+        return {"budget": plain(self.budget), "schedule": {k: plain(v) for k, v in dataclasses.asdict(self.schedule).items()},
                 "structures": {name: {k: plain(v) for k, v in dataclasses.asdict(s).items()} for name, s in self.structures.items()}}
 
 
@@ -72,7 +73,7 @@ def read_config(source: Source, targets: Mapping[str, Target], defaults: Optiona
     """`source`: a dict, or the path of a YAML file. Without `tensors` every weight of a recurrent layer is pruned."""
     values = {**(defaults or {}), **_load(source)}
     schedule_keys = [field.name for field in dataclasses.fields(Schedule)]
-    _known(values, [*STRUCTURE_KEYS, *schedule_keys, "tensors"], "the configuration")
+    _known(values, [*STRUCTURE_KEYS, *schedule_keys, "tensors", "budget"], "the configuration")
     schedule = {key: values[key] for key in schedule_keys if key in values}
     for key in ("rho", "retrain_epochs"):
         if key in schedule:
@@ -83,11 +84,12 @@ def read_config(source: Source, targets: Mapping[str, Target], defaults: Optiona
         if key in schedule:
             schedule[key] = _number(schedule[key], key)
     common = {key: values[key] for key in STRUCTURE_KEYS if key in values}
-    structures = _structures(common, values.get("tensors"), targets)
+    budget = values.get("budget")
+    structures = _structures(common, values.get("tensors"), targets, budget)
     if not structures:
         raise ConfigError("no weight is pruned: the model has no recurrent layer and `tensors` names no other weight, or all are dense"
                           + nearest("", targets))
-    return Config(Schedule(**schedule), structures)
+    return Config(Schedule(**schedule), structures, budget)
 
 
 def _load(source: Source) -> Dict[str, Any]:
@@ -123,9 +125,9 @@ def _number(value: Any, key: str) -> float:
         raise ConfigError(f"{key} is {value!r}; a number is needed") from None
 
 
-def _structures(common: Dict[str, Any], entries: Any, targets: Mapping[str, Target]) -> Dict[str, Projection]:
+def _structures(common: Dict[str, Any], entries: Any, targets: Mapping[str, Target], budget: Any) -> Dict[str, Projection]:
     if entries is None:
-        return {name: _structure(common, target) for name, target in targets.items() if target.recurrent}
+        return {name: _structure(common, target, budget) for name, target in targets.items() if target.recurrent}
     if not isinstance(entries, (list, tuple)):
         raise ConfigError("tensors is no list; a list of {match: pattern, ...} is needed")
     own: Dict[str, Dict[str, Any]] = {}
@@ -145,7 +147,7 @@ def _structures(common: Dict[str, Any], entries: Any, targets: Mapping[str, Targ
         # An entry with a scheme of its own stands alone: another scheme's block and rates would not fit it.
         if name in own and own[name].get("scheme", common.get("scheme")) != "dense":
             other = "scheme" in own[name] and own[name]["scheme"] != common.get("scheme")
-            out[name] = _structure(own[name] if other else {**common, **own[name]}, target)
+            out[name] = _structure(own[name] if other else {**common, **own[name]}, target, budget)
     return out
 
 
@@ -154,7 +156,7 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, pattern + ".*")
 
 
-def _structure(values: Dict[str, Any], target: Target) -> Projection:
+def _structure(values: Dict[str, Any], target: Target, budget: Any) -> Projection:
     if "scheme" not in values:
         raise ConfigError(f"{target.name}: the configuration names no scheme")
     values = dict(values)
@@ -168,6 +170,8 @@ def _structure(values: Dict[str, Any], target: Target) -> Projection:
             raise ConfigError(f"{target.name}: block is {block!r}; [rows, columns] is needed") from None
     check_parameter(target)  # what follows needs its shape
     rows, columns = target.parameter.shape
+    if budget is not None:
+        values = _under_budget(values, target, budget)
     try:
         projection = Projection(**values)
         projection.check((rows // target.gates, columns), f"a gate of {target.name}")
@@ -176,3 +180,16 @@ def _structure(values: Dict[str, Any], target: Target) -> Projection:
     return projection
 
 
+def _under_budget(values: Dict[str, Any], target: Target, budget: Any) -> Dict[str, Any]:
+    """With the budget in the place of the rate (bsp: of the columns), which must not be given as well."""
+    if values["scheme"] in ("row_column", "bcr", "bank") or "bounded" in values:
+        raise ConfigError(f"{target.name}: {values['scheme']}{' with a bound' if 'bounded' in values else ''} keeps a number that its own "
+                          f"rate gives; a budget suits unstructured, row, column, block, csb and bsp")
+    for key in ("rate", "column_rate"):
+        if key in values:
+            raise ConfigError(f"{target.name}: {key} and budget are given; one of them decides how much is kept")
+    try:
+        exact_rate(budget, "budget")
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return {**values, "column_rate" if values["scheme"] == "bsp" else "rate": budget}

@@ -201,14 +201,14 @@ class Pruner:
     def project(self, tensors: Mapping[str, Tensor], step: int, share: float = 1.0) -> Dict[str, Tensor]:
         """Masks of these tensors after `step` of their structures; see structure.py."""
         def compute() -> Dict[str, Any]:
-            masks = {}
+            matrices = []
             for name, tensor in tensors.items():
                 if not bool(torch.isfinite(tensor).all()):
                     raise Diverged(name, "NaN or infinite values; a lower learning rate or clipping is needed")
                 before = self._masks[name].cpu().numpy() if name in self._masks else None
                 projection = structure.relaxed(self.config.structures[name], step, share)
-                masks[name] = structure.project(tensor.cpu().numpy(), self._chosen[name].gates, projection, step, before)
-            return masks
+                matrices.append(structure.Matrix(tensor.cpu().numpy(), self._chosen[name].gates, projection, before))
+            return dict(zip(tensors, structure.project(matrices, step, structure.lower(self.config.budget, share))))
         return {name: torch.from_numpy(mask).to(tensors[name].device) for name, mask in distributed.from_first(compute).items()}
 
     def set_masks(self, masks: Mapping[str, Tensor]) -> None:
@@ -265,9 +265,8 @@ class Pruner:
         for name, parameter in self._parameters.items():
             if parameter.grad is None:
                 continue
-            penalty = stage.penalty(name, parameter.detach()) if stage is not None else None
-            if penalty is not None:
-                parameter.grad.add_(penalty)
+            if stage is not None:
+                stage.add_penalty(name, parameter.detach(), parameter.grad)
             if name in self._pruned:
                 parameter.grad.masked_fill_(self._pruned[name], 0)
 

@@ -1,7 +1,7 @@
 """What a Pruner goes through: for each step of the structure a stage that finds the mask (ADMM, gradual or one shot), then
 retraining under it. A stage keeps its own state; masks and weights are the pruner's."""
 import warnings
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List
 
 import torch
 from torch import Tensor
@@ -25,9 +25,8 @@ class Stage:
     def begin(self) -> None:
         """Called once, before the first step."""
 
-    def penalty(self, name: str, weight: Tensor) -> Optional[Tensor]:
-        """What is added to the gradient."""
-        return None
+    def add_penalty(self, name: str, weight: Tensor, gradient: Tensor) -> None:
+        """Adds the penalty's gradient, where there is one."""
 
     def stepped(self) -> None:
         self.steps += 1
@@ -80,8 +79,9 @@ class Admm(Stage):
             self.start_norm[name] = float(weight.norm())
         distributed.broadcast([*self.Z.values(), *self.U.values()])
 
-    def penalty(self, name: str, weight: Tensor) -> Optional[Tensor]:
-        return self.rho * (weight - self.Z[name] + self.U[name]) if name in self.Z else None
+    def add_penalty(self, name: str, weight: Tensor, gradient: Tensor) -> None:
+        if name in self.Z:
+            gradient.add_((weight - self.Z[name]).add_(self.U[name]), alpha=self.rho)
 
     def stepped(self) -> None:
         super().stepped()

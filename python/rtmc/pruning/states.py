@@ -5,7 +5,8 @@ from .tensors import canonical
 
 
 def canonical_config(config: Mapping[str, Any]) -> Dict[str, Any]:
-    return {"schedule": dict(config["schedule"]), "structures": {canonical(n): dict(s) for n, s in config["structures"].items()}}
+    return {"budget": config["budget"], "schedule": dict(config["schedule"]),
+            "structures": {canonical(name): dict(structure) for name, structure in config["structures"].items()}}
 
 
 def canonical_stage(stage: Mapping[str, Any]) -> Dict[str, Any]:

@@ -1,7 +1,8 @@
 """Steps of a structure, applied to a stacked tensor: gates are split first, and bsp is pruned in two steps."""
 import dataclasses
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Optional
+from typing import List, Optional, Sequence
 
 import numpy
 
@@ -15,37 +16,63 @@ def steps_of(projection: Projection) -> int:
     return 2 if projection.scheme == "bsp" and column_rate > 1 and row_rate > 1 else 1
 
 
-def project(weights: numpy.ndarray, gates: int, projection: Projection, step: int, before: Optional[numpy.ndarray]) -> numpy.ndarray:
-    """Mask of a stacked tensor [gates * H, C] after `step`; `before`: the mask of the step before."""
+@dataclass(frozen=True)
+class Matrix:
+    """A stacked tensor [gates * H, C] with what it is projected onto. `before`: the mask of the step before."""
+    weights: numpy.ndarray
+    gates: int
+    projection: Projection
+    before: Optional[numpy.ndarray] = None
+
+
+def project(matrices: Sequence[Matrix], step: int, budget: Optional[Fraction] = None) -> List[numpy.ndarray]:
+    """Masks after `step`. `budget`: one rate for all of them together instead of their own; it takes the place of step 0."""
+    if budget is None or step > 0:
+        return [_project(matrix, step) for matrix in matrices]
+    gates = [gate for matrix in matrices for gate in projections.split_gates(matrix.weights, matrix.gates)]
+    configs = [_without_rows(matrix.projection) for matrix in matrices for _ in range(matrix.gates)]
+    masks = iter(projections.budget(gates, configs, budget))
+    return [numpy.concatenate([next(masks) for _ in range(matrix.gates)]) for matrix in matrices]
+
+
+def _without_rows(projection: Projection) -> Projection:
+    """bsp's first step alone: its rows are pruned in the second."""
+    if projection.scheme != "bsp":
+        return projection
+    return dataclasses.replace(projection, rate=None, column_rate=projection.rates()[0], row_rate=1)
+
+
+def _project(matrix: Matrix, step: int) -> numpy.ndarray:
     masks = []
-    for gate, matrix in enumerate(projections.split_gates(weights, gates)):
-        if steps_of(projection) == 1:
-            masks.append(projections.project(matrix, projection))
+    for gate, weights in enumerate(projections.split_gates(matrix.weights, matrix.gates)):
+        if steps_of(matrix.projection) == 1:
+            masks.append(projections.project(weights, matrix.projection))
         elif step == 0:
-            masks.append(projections.project_step1(matrix, projection))
+            masks.append(projections.project_step1(weights, matrix.projection))
         else:
-            masks.append(projections.project_step2(matrix, projections.split_gates(before, gates)[gate], projection))
+            masks.append(projections.project_step2(weights, projections.split_gates(matrix.before, matrix.gates)[gate], matrix.projection))
     return numpy.concatenate(masks)
 
 
+def lower(rate: Optional[projections.Rate], share: float) -> Optional[Fraction]:
+    """A rate on its way from 1 (share 0) to its value (share 1): what is gone grows as in Zhu and Gupta 2017."""
+    if rate is None or share >= 1:
+        return None if rate is None else projections.exact_rate(rate)
+    gone = (1 - 1 / projections.exact_rate(rate)) * (1 - (1 - Fraction(share)) ** 3)
+    return (1 / (1 - gone)).limit_denominator(10**6)
+
+
 def relaxed(projection: Projection, step: int, share: float) -> Projection:
-    """The structure on its way from dense (share 0) to its rates (share 1): the rates of this step are lower, as in Zhu and Gupta."""
+    """The structure on its way from dense (share 0) to its rates (share 1): the rates of this step are lower."""
     if share >= 1:
         return projection
-
-    def lower(rate: Optional[projections.Rate]) -> Optional[Fraction]:
-        if rate is None:
-            return None
-        gone = (1 - 1 / projections.exact_rate(rate)) * (1 - (1 - Fraction(share)) ** 3)
-        return (1 / (1 - gone)).limit_denominator(10**6)
-
     if projection.scheme != "bsp":
-        return dataclasses.replace(projection, rate=lower(projection.rate), column_rate=lower(projection.column_rate),
-                                   row_rate=lower(projection.row_rate))
+        return dataclasses.replace(projection, rate=lower(projection.rate, share), column_rate=lower(projection.column_rate, share),
+                                   row_rate=lower(projection.row_rate, share))
     column_rate, row_rate = projection.rates()
     if steps_of(projection) == 1:
-        return dataclasses.replace(projection, rate=None, column_rate=lower(column_rate), row_rate=lower(row_rate))
+        return dataclasses.replace(projection, rate=None, column_rate=lower(column_rate, share), row_rate=lower(row_rate, share))
     # The other rate stays, and this one is above 1, so that there still are two steps.
     least = Fraction(10**6 + 1, 10**6)
-    column, row = (max(lower(column_rate), least), row_rate) if step == 0 else (column_rate, max(lower(row_rate), least))
+    column, row = (max(lower(column_rate, share), least), row_rate) if step == 0 else (column_rate, max(lower(row_rate, share), least))
     return dataclasses.replace(projection, rate=None, column_rate=column, row_rate=row)
