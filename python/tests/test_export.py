@@ -123,6 +123,14 @@ class CompiledTest(Case):
             kept = model.gru.weight_hh_l0[masks["gru.weight_hh_l0"]]
             model.gru.weight_hh_l0[masks["gru.weight_hh_l0"]] = kept.sign() * 1e-9  # zero in 16 bits
         path = rtmc.export(model, self.folder, layers=["gru", "head"], masks=pruner)
+        with open(self.path("model.safetensors"), "rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            start = file.tell()
+            for key in ("weight_ih", "weight_hh"):
+                begin, end = header[f"gru.{key}_mask"]["data_offsets"]
+                file.seek(start + begin)
+                self.assertEqual(file.read(end - begin), masks[f"gru.{key}_l0"].numpy().tobytes())
+        self.assertEqual(header["head.weight_mask"]["dtype"], "BOOL")
         wanted = sum(int(m.sum()) for m in masks.values()) + 80
         self.assertEqual(self.nonzeros(path, "--precision", "f16"), wanted)
         with torch.no_grad():

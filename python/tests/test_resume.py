@@ -69,9 +69,9 @@ class ResumeTest(Case):
                 save_checkpoint(self.path(f"{count}"), whole.model, whole.pruner, extra={"losses": len(whole.losses)}, **whole.parts())
                 seen.append((whole.pruner.stage, whole.pruner._index, whole.sampler.position))
             whole.go(save)
-            # One cut in the middle and one at the start of an epoch of each stage.
-            cuts = {(index, position > 0): count for count, (_, index, position) in enumerate(seen)}
-            self.assertEqual(len(cuts), 2 * len(whole.pruner._stages))
+            # Each place in the last epoch of each stage: its start, and after an odd and an even number of steps.
+            cuts = {(index, position): count for count, (_, index, position) in enumerate(seen)}
+            self.assertEqual(len(cuts), EXAMPLES // BATCH * len(whole.pruner._stages))
             for count in cuts.values():
                 resumed = Run(method, update_steps)
                 torch.manual_seed(99)
