@@ -54,7 +54,7 @@ def _masks_of(masks: Union[None, "Pruner", Mapping[str, Any]]) -> Tuple[Dict[str
     """By the weights' bare names: masks, and the structures that they were projected onto (of a Pruner)."""
     if masks is None:
         return {}, {}
-    if hasattr(masks, "squash_mask"):
+    if not isinstance(masks, Mapping):
         if not masks.final:
             raise ExportError(f"the pruner is in stage {masks.stage}: its masks are not final yet")
         return masks.masks, {key: (structure, masks.gates(key)) for key, structure in masks.config.structures.items()}
@@ -64,6 +64,7 @@ def _masks_of(masks: Union[None, "Pruner", Mapping[str, Any]]) -> Tuple[Dict[str
 
 def _tensors(entries: Sequence[Layer], masks: Dict[str, Any], structures: Dict[str, Any]) -> Dict[str, numpy.ndarray]:
     import torch
+    from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 
     from .pruning.errors import nearest
     known = [path for layer in entries for key, (path, _) in layer.tensors.items() if key.startswith("weight")]
@@ -74,7 +75,7 @@ def _tensors(entries: Sequence[Layer], masks: Dict[str, Any], structures: Dict[s
     for layer in entries:
         promises = {}
         for key, (path, value) in layer.tensors.items():
-            if isinstance(value, torch.nn.parameter.UninitializedTensorMixin) or value.is_meta:
+            if isinstance(value, UninitializedTensorMixin) or value.is_meta:
                 raise ExportError(f"{path} has no values yet (a lazy module, or device 'meta')")
             values = value.detach().cpu().to(torch.float32).contiguous().numpy()
             if not numpy.isfinite(values).all():

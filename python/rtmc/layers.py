@@ -27,7 +27,7 @@ class Layer:
     tensors: Dict[str, Tuple[str, "torch.Tensor"]] = field(default_factory=dict)
 
 
-def unwrapped(model: "nn.Module") -> "nn.Module":
+def unwrapped(model: Any) -> "nn.Module":
     while True:
         if hasattr(model, "_orig_mod"):
             model = model._orig_mod
@@ -78,7 +78,7 @@ def chain_of(model: "nn.Module", layers: Optional[Sequence[Any]]) -> List[Tuple[
     return chain
 
 
-def _kinds() -> Dict[type, str]:
+def _kinds() -> Dict[Any, str]:
     from torch import nn
 
     from .nn import GRUResetBefore
@@ -133,7 +133,7 @@ def entries_of(chain: Sequence[Tuple[str, Any]]) -> List[Layer]:
     return entries
 
 
-def _layers_of(path: str, module: "nn.Module") -> List[Layer]:
+def _layers_of(path: str, module: Any) -> List[Layer]:
     from torch import nn
     kind, op = next((kind, op) for kind, op in _kinds().items() if isinstance(module, kind))
     if type(module).forward is not kind.forward:

@@ -6,7 +6,7 @@ torch.nn.GRU does not have. Same interface, same stacked tensors (r, z, n), mode
 Time runs in one autograd.Function: a loop over autograd's own operations trains several times slower.
 """
 import math
-from typing import List, Optional, Tuple, Union
+from typing import Dict, List, Optional, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -85,7 +85,7 @@ class GRUResetBefore(torch.nn.Module):
         for layer in range(num_layers):
             width = input_size if layer == 0 else hidden_size * (2 if bidirectional else 1)
             for suffix in self._suffixes(layer):
-                shapes = {"weight_ih": (3 * hidden_size, width), "weight_hh": (3 * hidden_size, hidden_size)}
+                shapes: Dict[str, Tuple[int, ...]] = {"weight_ih": (3 * hidden_size, width), "weight_hh": (3 * hidden_size, hidden_size)}
                 if bias:
                     shapes.update(bias_ih=(3 * hidden_size,), bias_hh=(3 * hidden_size,))
                 for name, shape in shapes.items():
@@ -111,11 +111,12 @@ class GRUResetBefore(torch.nn.Module):
             return _Recurrence.apply(gates, h0.to(weight_hh.dtype), weight_hh, sizes, suffix.endswith("_reverse"))
 
     def forward(self, input: Union[Tensor, PackedSequence], hx: Optional[Tensor] = None):
-        packed = isinstance(input, PackedSequence)
-        batched = packed or input.dim() == 3
-        if packed:
-            data, sizes = input.data, input.batch_sizes.tolist()
+        packed, batched = None, True
+        if isinstance(input, PackedSequence):
+            packed = input
+            data, sizes = packed.data, packed.batch_sizes.tolist()
         else:
+            batched = input.dim() == 3
             if input.dim() not in (2, 3):
                 raise ValueError(f"the input has {input.dim()} dimensions; 2 (steps, values) or 3 are needed")
             steps = input.unsqueeze(1) if not batched else input.transpose(0, 1) if self.batch_first else input
@@ -132,10 +133,10 @@ class GRUResetBefore(torch.nn.Module):
             hx = hx.unsqueeze(1)
         if tuple(hx.shape) != shape:
             raise ValueError(f"the first state is {tuple(hx.shape)}; {shape} is needed")
-        if packed and input.sorted_indices is not None:
-            hx = hx.index_select(1, input.sorted_indices)
+        if packed is not None and packed.sorted_indices is not None:
+            hx = hx.index_select(1, packed.sorted_indices)
 
-        last = []
+        last: List[Tensor] = []
         for layer in range(self.num_layers):
             if layer and self.dropout:
                 data = torch.nn.functional.dropout(data, self.dropout, self.training)
@@ -146,10 +147,10 @@ class GRUResetBefore(torch.nn.Module):
                 last.append(h)
             data = torch.cat(outs, 1) if directions == 2 else outs[0]
         state = torch.stack(last)
-        if packed:
-            if input.unsorted_indices is not None:
-                state = state.index_select(1, input.unsorted_indices)
-            return PackedSequence(data, input.batch_sizes, input.sorted_indices, input.unsorted_indices), state
+        if packed is not None:
+            if packed.unsorted_indices is not None:
+                state = state.index_select(1, packed.unsorted_indices)
+            return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices), state
         out = data.view(len(sizes), sizes[0], -1)
         if not batched:
             return out.squeeze(1), state.squeeze(1)

@@ -3,6 +3,14 @@
 `projections` needs numpy only; everything else imports PyTorch when it is first used.
 """
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what type checkers and editors see
+    from .checkpoint import ResumableSampler, load_checkpoint, save_checkpoint  # noqa: F401
+    from .errors import ConfigError, Diverged, PruningError  # noqa: F401
+    from .projections import Projection  # noqa: F401
+    from .pruner import Pruner  # noqa: F401
+    from .schemes import BCR, BSP, CSB, BankBalanced, Block, Columns, Rows, RowsAndColumns, Unstructured  # noqa: F401
 
 _PLACES = {
     "Pruner": "pruner", "BSP": "schemes", "BCR": "schemes", "CSB": "schemes", "BankBalanced": "schemes", "Block": "schemes",

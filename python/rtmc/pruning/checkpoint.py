@@ -26,7 +26,8 @@ def save_checkpoint(path: Path, model: nn.Module, pruner: Pruner, optimizer: Opt
     for name, value in model.state_dict().items():
         if torch.is_tensor(value) and value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise Diverged(canonical(name), f"holds NaN or infinite values; {path} is kept as it was")
-    kind, keys, position, has_gauss, gauss = numpy.random.get_state()
+    numpy_state: Any = numpy.random.get_state()
+    kind, keys, position, has_gauss, gauss = numpy_state
     state: Dict[str, Any] = {
         "version": 1, "model": model.state_dict(), "pruner": pruner.state_dict(),
         "optimizer": None if optimizer is None else optimizer.state_dict(),

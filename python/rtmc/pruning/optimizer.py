@@ -61,7 +61,7 @@ class Attachment:
             return result
 
         # A bound method, as schedulers take it apart.
-        self.optimizer.step = types.MethodType(step, self.optimizer)
+        self.optimizer.step = types.MethodType(step, self.optimizer)  # type: ignore[method-assign]
 
     def detach(self) -> None:
         self._active = False
@@ -69,7 +69,7 @@ class Attachment:
             handle.remove()
         # Where something was put around our method since (a scheduler), it stays, and does nothing more.
         if not self._handles and getattr(self.optimizer.step, "__wrapped__", None) is self._original:
-            self.optimizer.step = self._original
+            self.optimizer.step = self._original  # type: ignore[method-assign]
 
     def clear_state(self, parameter: torch.nn.Parameter, pruned: torch.Tensor) -> None:
         """Zeroes momentum and the like where a weight is pruned, or they would wake it."""

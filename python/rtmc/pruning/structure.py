@@ -13,7 +13,7 @@ from .projections import Projection
 def steps_of(projection: Projection) -> int:
     """2 for bsp that prunes columns and rows, else 1."""
     column_rate, row_rate = projection.rates()
-    return 2 if projection.scheme == "bsp" and column_rate > 1 and row_rate > 1 else 1
+    return 2 if projection.scheme == "bsp" and (column_rate or 1) > 1 and (row_rate or 1) > 1 else 1
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ def _project(matrix: Matrix, step: int) -> numpy.ndarray:
         elif step == 0:
             masks.append(projections.project_step1(weights, matrix.projection))
         else:
+            assert matrix.before is not None
             masks.append(projections.project_step2(weights, projections.split_gates(matrix.before, matrix.gates)[gate], matrix.projection))
     return numpy.concatenate(masks)
 
@@ -74,5 +75,8 @@ def relaxed(projection: Projection, step: int, share: float) -> Projection:
         return dataclasses.replace(projection, rate=None, column_rate=lower(column_rate, share), row_rate=lower(row_rate, share))
     # The other rate stays, and this one is above 1, so that there still are two steps.
     least = Fraction(10**6 + 1, 10**6)
-    column, row = (max(lower(column_rate, share), least), row_rate) if step == 0 else (column_rate, max(lower(row_rate, share), least))
-    return dataclasses.replace(projection, rate=None, column_rate=column, row_rate=row)
+    if step == 0:
+        column_rate = max(lower(column_rate, share) or least, least)
+    else:
+        row_rate = max(lower(row_rate, share) or least, least)
+    return dataclasses.replace(projection, rate=None, column_rate=column_rate, row_rate=row_rate)

@@ -1,15 +1,16 @@
 """Finds the weights of a model that can be pruned, by name, and refuses those that cannot be pruned in place."""
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 from torch.nn.utils import parametrize
 
 from ..nn import GRUResetBefore
 from .errors import PruningError
 
-_GATES = {nn.GRU: 3, nn.LSTM: 4, nn.RNN: 1, GRUResetBefore: 3, nn.GRUCell: 3, nn.LSTMCell: 4, nn.RNNCell: 1}
+_GATES: Dict[Any, int] = {nn.GRU: 3, nn.LSTM: 4, nn.RNN: 1, GRUResetBefore: 3, nn.GRUCell: 3, nn.LSTMCell: 4, nn.RNNCell: 1}
 
 
 def canonical(name: str) -> str:
@@ -31,10 +32,12 @@ class Target:
 
     @property
     def parameter(self) -> nn.Parameter:
-        return self.module._parameters[self.attribute]
+        parameter = self.module._parameters[self.attribute]
+        assert parameter is not None, self.name  # check_parameter has refused it
+        return parameter
 
 
-def _weights(module: nn.Module) -> Iterator[Tuple[str, int, bool]]:
+def _weights(module: Any) -> Iterator[Tuple[str, int, bool]]:
     """(attribute, gates, recurrent) of the weight matrices that a module of this type has."""
     if isinstance(module, nn.Linear):
         yield "weight", 1, False
@@ -89,7 +92,7 @@ def check_targets(model: nn.Module, targets: List[Target]) -> None:
     for path, module in _modules(model):
         for attribute, parameter in module._parameters.items():
             # Not-yet-initialised and meta tensors have no address.
-            if parameter is None or isinstance(parameter, nn.parameter.UninitializedTensorMixin) or parameter.is_meta:
+            if parameter is None or isinstance(parameter, UninitializedTensorMixin) or parameter.is_meta:
                 continue
             if parameter.numel():
                 name = f"{path}.{attribute}" if path else attribute
@@ -115,7 +118,7 @@ def check_parameter(target: Target) -> None:
         if attribute + "_g" in module._parameters or attribute + "_v" in module._parameters:
             raise PruningError(f"{name} has weight normalisation; torch.nn.utils.remove_weight_norm takes it off")
         raise PruningError(f"{name} is no parameter of its {type(module).__name__} (something replaced it)")
-    if isinstance(parameter, nn.parameter.UninitializedTensorMixin):
+    if isinstance(parameter, UninitializedTensorMixin):
         raise PruningError(f"{name} has no shape yet (a lazy module); run the model once first")
     if "DTensor" in {kind.__name__ for kind in type(parameter).__mro__}:
         raise PruningError(f"{name} is a sharded tensor: no process holds a whole matrix to project; use DistributedDataParallel")
