@@ -138,6 +138,20 @@ class CompiledTest(Case):
         rtmc.export(model, self.folder, layers=["gru", "head"], masks={"module." + name: m.numpy() for name, m in masks.items()})
         self.assertEqual(self.nonzeros(path), wanted)
 
+    def test_wrapped_models(self):
+        class OptimizedModule(torch.nn.Module):  # as torch.compile wraps
+            def __init__(self, module):
+                super().__init__()
+                self._orig_mod = module
+        model = Net()
+        wrapped = OptimizedModule(torch.nn.DataParallel(model))
+        pruner = Rows(wrapped, {"rate": 2, "method": "one_shot", "retrain_epochs": 0})
+        pruner.prepare()
+        paths = [rtmc.export(m, self.path(f"{i}"), layers=["gru", "head"], masks=pruner) for i, m in enumerate((model, wrapped))]
+        for name in ("model.yaml", "model.safetensors"):
+            first, second = (pathlib.Path(path).with_name(name).read_bytes() for path in paths)
+            self.assertEqual(first, second)
+
     def test_compiled_object(self):
         model, x = Net(), torch.randn(20, 6)
         rtmc.export(model, self.folder, layers=["gru", "head", "log_softmax"], name="net")

@@ -3,7 +3,7 @@ import copy
 
 from common import Case, Net, data, loss_of, torch, train_epoch, unittest
 from rtmc.pruning import BSP, BankBalanced, Block, ConfigError, Diverged, Pruner, PruningError, Rows, Unstructured
-from torch.nn.utils import parametrize, prune, weight_norm
+from torch.nn.utils import parametrize, prune, spectral_norm, weight_norm
 
 try:
     import yaml
@@ -88,6 +88,9 @@ class ModelTest(Case):
         net = Net()
         weight_norm(net.head)
         self.model("has weight normalisation", net, linear)
+        net = Net()
+        spectral_norm(net.head)
+        self.model("(spectral_norm?)", net, linear)
 
     def test_values_and_places(self):
         self.model("gru.weight_ih_l0 is torch.float16", Net().half())

@@ -113,6 +113,8 @@ def check_parameter(target: Target) -> None:
         raise PruningError(f"{name} is parametrized; torch.nn.utils.parametrize.remove_parametrizations makes it a plain weight")
     parameter = module._parameters.get(attribute)
     if parameter is None:
+        if attribute + "_orig" in module._parameters and attribute + "_mask" not in module._buffers:
+            raise PruningError(f"{name} is computed from another tensor before each call (spectral_norm?); take that off first")
         if attribute + "_orig" in module._parameters:
             raise PruningError(f"{name} is pruned already by torch.nn.utils.prune; prune.remove(module, '{attribute}') makes it permanent")
         if attribute + "_g" in module._parameters or attribute + "_v" in module._parameters:
