@@ -5,6 +5,7 @@ that one that cannot be had costs one row. Needs nothing but the standard librar
     environment.py FOLDER --facts FILE.json [--torch]
 
 The facts: {"python":, "wheels": {name: version}, "missing": {name: reason}, "pythons": {library: another Python that has it}}.
+torch is not installed unless asked for; it is used where $RTMC_PYTHON, or this machine's python3, has it.
 Exit status 0 also where wheels are missing; 77 where no Python with numpy can be had at all, with the reason on stderr.
 """
 import argparse
@@ -28,7 +29,7 @@ for name in sys.argv[1:]:
         pass
 print(json.dumps(found))
 """
-TORCH_INDEX = "https://download.pytorch.org/whl/cpu"  # PyPI's has gigabytes of CUDA behind it
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
 def peers_wheels() -> list[str]:
@@ -98,9 +99,13 @@ def main() -> int:
                 missing["torch"] = "not asked for (--torch)"
             continue
         print(f"installing {wheel}", file=sys.stderr)
-        index = ["--index-url", TORCH_INDEX] if wheel == "torch" else []
-        status, text = run([python, "-m", "pip", "install", "--disable-pip-version-check", "--only-binary", ":all:", "-q", "--retries", "1",
-                            "--timeout", "20", *index, wheel], 900)
+        pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--only-binary", ":all:", "-q", "--retries", "1",
+               "--timeout", "20", wheel]
+        # PyPI's torch is the last resort: it has gigabytes of CUDA behind it.
+        for more in ([["--index-url", TORCH_INDEX], []] if wheel == "torch" else [[]]):
+            status, text = run(pip + more, 1800)
+            if status == 0:
+                break
         if status:
             missing[wheel] = "the package index cannot be reached" if UNREACHABLE.search(text) else last_line(text)
     found |= installed(python, wheels)

@@ -12,6 +12,8 @@ from .stream import Stream
 
 WARM_CALLS, CHOOSE_SECONDS = 3, 0.1  # a traced graph is optimised during its first calls
 
+INFERENCE = torch.inference_mode()  # the mode ends with the object: somebody must hold it
+
 
 class _Model(torch.nn.Module):
     def __init__(self, network):
@@ -99,7 +101,7 @@ def open_peer(info, network, x, threads, steps):
     layers, units = len(network.layers), network.layers[0].units
     chunks = timed_chunks(x, steps)
     inputs = [torch.from_numpy(chunk)[:, None, :] for chunk in chunks]  # of float32: they share the chunk's memory
-    torch.inference_mode().__enter__()  # for good: entering it at every call would take a microsecond of each
+    INFERENCE.__enter__()  # for good: entering it at every call would take a microsecond of each
     state, y = None, None
 
     def reset():
