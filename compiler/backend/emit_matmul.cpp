@@ -39,14 +39,6 @@ std::string describeWeights(const ir::Weights &weights) {
 MatMulEmitter::MatMulEmitter(const ir::Program &program, Layout &layout, const Target &target,
                              const EmitOptions &options, Diagnostics &diagnostics)
     : program_(program), layout_(layout), target_(target), names_(program.weights.size()) {
-  for (const ir::Section &section : program.sections) {
-    if (section.kind != ir::SectionKind::PerChunk) continue;
-    for (const ir::Phase &phase : section.phases) {
-      for (const ir::Operation &op : phase.ops) {
-        if (const auto *matMul = std::get_if<ir::MatMul>(&op)) ofChunk_.insert(matMul->weights);
-      }
-    }
-  }
   UnrollBudget budget(options.unrollBudgetBytes, layout.blob.bytes().size());
   for (ir::Id id = 0; id < program.weights.size(); ++id) {
     if (!layout.weights[id].used) continue;
@@ -115,7 +107,7 @@ void MatMulEmitter::emitMatrix(ir::Id id, UnrollBudget &budget, Diagnostics &dia
   plan.weights = &program_.weights[id];
   plan.home = &layout_.weights[id];
   plan.function = "multiply_" + plan.home->name;
-  plan.forChunk = ofChunk_.contains(id);
+  plan.forChunk = runsPerChunk(program_, id);
   const Packed &packed = *plan.weights->packed;
   if (unroll == Unroll::Tile) plan.unrolled = budget.tileCounts(packed);
   for (uint32_t share = 0; share < program_.shares; ++share) {
@@ -158,23 +150,14 @@ void MatMulEmitter::emitMatrix(ir::Id id, UnrollBudget &budget, Diagnostics &dia
 void MatMulEmitter::call(Text &out, const ir::MatMul &matMul) const {
   const std::string &name = names_[matMul.weights];
   if (name.empty()) return;
+  const bool forChunk = runsPerChunk(program_, matMul.weights);
+  const std::string_view row = forChunk ? "0" : "args->step";
   std::vector<std::string> arguments = {"w"};
   if (program_.shares > 1) arguments.push_back("share");
-  arguments.push_back(plus(bufferArray(layout_, matMul.x), matMul.xOffset + bufferOffset(layout_, matMul.x)));
-  arguments.push_back(plus(bufferArray(layout_, matMul.y), bufferOffset(layout_, matMul.y)));
-  appendCall(out, name, arguments, ";");
-}
-
-void MatMulEmitter::callForChunk(Text &out, const ir::MatMul &matMul) const {
-  const std::string &name = names_[matMul.weights];
-  if (name.empty()) return;
-  std::vector<std::string> arguments = {"w"};
-  if (program_.shares > 1) arguments.push_back("share");
-  arguments.push_back(plus(bufferArray(layout_, matMul.x, "0"), matMul.xOffset + bufferOffset(layout_, matMul.x)));
-  arguments.push_back(std::to_string(rowStride(layout_, matMul.x)));
-  arguments.push_back(bufferArray(layout_, matMul.y, "0"));
-  arguments.push_back(std::to_string(rowStride(layout_, matMul.y)));
-  arguments.push_back("args->steps");
+  arguments.push_back(plus(bufferArray(layout_, matMul.x, row), matMul.xOffset + bufferOffset(layout_, matMul.x)));
+  if (forChunk) arguments.push_back(std::to_string(rowStride(layout_, matMul.x)));
+  arguments.push_back(plus(bufferArray(layout_, matMul.y, row), bufferOffset(layout_, matMul.y)));
+  if (forChunk) arguments.insert(arguments.end(), {std::to_string(rowStride(layout_, matMul.y)), "args->steps"});
   appendCall(out, name, arguments, ";");
 }
 

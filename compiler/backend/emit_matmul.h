@@ -13,7 +13,6 @@
 #include "support/diagnostics.h"
 
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -31,10 +30,8 @@ class MatMulEmitter {
   const std::string &functions() const { return functions_; }
   bool usesRunTable() const { return usesRunTable_; }
 
-  /// The statement y += W x; nothing for a matrix without weights.
+  /// The statement y += W x, in a section per chunk of all its steps; nothing for a matrix without weights.
   void call(Text &out, const ir::MatMul &) const;
-  /// The same for all steps of a chunk.
-  void callForChunk(Text &out, const ir::MatMul &) const;
 
  private:
   void emitMatrix(ir::Id weights, UnrollBudget &budget, Diagnostics &diagnostics);
@@ -48,7 +45,6 @@ class MatMulEmitter {
   std::map<std::string, bool> known_;  // kernels that stand in kernels_
   std::vector<std::string> names_;     // function of each matrix; empty: it has no weights
   std::string kernels_, functions_;
-  std::set<ir::Id> ofChunk_;  // matrices whose product is of a chunk of steps
   bool usesRunTable_ = false;
 };
 

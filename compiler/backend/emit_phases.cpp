@@ -34,7 +34,7 @@ void PhaseEmitter::emitPhase(const ir::Phase &phase, bool perChunk) {
 
 void PhaseEmitter::emitOperation(Text &out, const ir::Operation &op, bool perChunk) {
   if (const auto *matMul = std::get_if<ir::MatMul>(&op)) {
-    emitMatMul(out, *matMul, perChunk);
+    emitMatMul(out, *matMul);
   } else if (const auto *elementwise = std::get_if<ir::Elementwise>(&op)) {
     (perChunk ? emitElementwiseOfChunk : emitElementwise)(out, program_, *elementwise, layout_, use_);
   } else if (const auto *softmax = std::get_if<ir::Softmax>(&op)) {
@@ -43,18 +43,14 @@ void PhaseEmitter::emitOperation(Text &out, const ir::Operation &op, bool perChu
   }
 }
 
-void PhaseEmitter::emitMatMul(Text &out, const ir::MatMul &matMul, bool perChunk) {
+void PhaseEmitter::emitMatMul(Text &out, const ir::MatMul &matMul) {
   for (const ir::Id id : {matMul.x, matMul.y}) {
     if (layout_.buffers[id].home == Home::AllSteps) use_.stepRows = true;
   }
   const bool half = program_.weights[matMul.weights].schedule.accumulate == ir::Accumulate::F16x4;
   RTMC_CHECK(layout_.buffers[matMul.x].half == half, "half-precision sums, and only they, read an f16 buffer");
   RTMC_CHECK(!layout_.buffers[matMul.y].half, "sums are f32");
-  if (perChunk) {
-    matMuls_.callForChunk(out, matMul);
-  } else {
-    matMuls_.call(out, matMul);
-  }
+  matMuls_.call(out, matMul);
 }
 
 }  // namespace rtmc::backend

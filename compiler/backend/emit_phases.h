@@ -26,7 +26,7 @@ class PhaseEmitter {
   /// `perChunk`: the phase does all steps of a chunk, one operation after the other.
   void emitPhase(const ir::Phase &, bool perChunk);
   void emitOperation(Text &out, const ir::Operation &, bool perChunk);
-  void emitMatMul(Text &out, const ir::MatMul &, bool perChunk);
+  void emitMatMul(Text &out, const ir::MatMul &);
 
   const ir::Program &program_;
   Layout &layout_;

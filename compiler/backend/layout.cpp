@@ -1,5 +1,6 @@
 #include "backend/layout.h"
 
+#include "ir/kernel_access.h"
 #include "support/check.h"
 
 #include <fmt/format.h>
@@ -38,15 +39,7 @@ void forEachOperation(const Program &program, Fn &&fn) {
 std::set<ir::Id> usedBuffers(const Program &program) {
   std::set<ir::Id> used;
   forEachOperation(program, [&](const ir::Operation &op) {
-    if (const auto *matMul = std::get_if<ir::MatMul>(&op)) {
-      used.insert({matMul->x, matMul->y});
-    } else if (const auto *elementwise = std::get_if<ir::Elementwise>(&op)) {
-      for (const ir::EwInstr &instr : elementwise->body) {
-        if (instr.buffer != ir::kNone) used.insert(instr.buffer);
-      }
-    } else if (const auto *softmax = std::get_if<ir::Softmax>(&op)) {
-      used.insert({softmax->in, softmax->out});
-    }
+    ir::forEachAccess(op, [&](ir::Id buffer, bool) { used.insert(buffer); });
   });
   for (const ir::StateSlot &slot : program.states) used.insert(slot.buffer);
   for (const ir::Section &section : program.sections) {

@@ -33,16 +33,9 @@ uint64_t liveGatesOf(const ir::Program &program) {
 /// Of footprintOf(): weights of sections that run per chunk.
 uint64_t chunkBytesOf(const ir::Program &program) {
   uint64_t bytes = 0;
-  for (const ir::Section &section : program.sections) {
-    if (section.kind != ir::SectionKind::PerChunk) continue;
-    for (const ir::Phase &phase : section.phases) {
-      for (const ir::Operation &operation : phase.ops) {
-        const auto *product = std::get_if<ir::MatMul>(&operation);
-        if (!product) continue;
-        const ir::Weights &weights = program.weights[product->weights];
-        bytes += weights.nonzeros * bytesOf(weights.schedule.precision);
-      }
-    }
+  for (ir::Id id = 0; id < program.weights.size(); ++id) {
+    const ir::Weights &weights = program.weights[id];
+    if (runsPerChunk(program, id)) bytes += weights.nonzeros * bytesOf(weights.schedule.precision);
   }
   return bytes / program.shares;
 }

@@ -268,4 +268,14 @@ CsrMatrix expand(const Weights &weights) {
   return m;
 }
 
+bool runsPerChunk(const Program &program, Id weights) {
+  for (const Section &section : program.sections) {
+    if (section.kind != SectionKind::PerChunk) continue;
+    for (const Phase &phase : section.phases)
+      for (const Operation &operation : phase.ops)
+        if (const auto *product = std::get_if<MatMul>(&operation); product && product->weights == weights) return true;
+  }
+  return false;
+}
+
 }  // namespace rtmc::ir

@@ -331,6 +331,9 @@ struct Program {
   std::vector<std::string> passes;
 };
 
+/// Whether the product of these weights stands in a section that runs per chunk.
+bool runsPerChunk(const Program &, Id weights);
+
 /// What the bytes of one packed matrix break: indices and offsets out of range, overlaps, misplaced padding. Shares and
 /// buffers are verify(Program)'s. Empty: expand() is safe.
 std::vector<std::string> verifyPacked(const Weights &);

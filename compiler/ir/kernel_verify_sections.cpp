@@ -1,10 +1,10 @@
 // The verifier's rules for sections: which kinds a program may have, what changes places after a step, and what a chunk
 // of steps may keep where.
+#include "ir/kernel_access.h"
 #include "ir/kernel_rules.h"
 
 #include <set>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace rtmc::ir {
@@ -27,22 +27,6 @@ void checkSwaps(const Program &program, const Section &section, std::set<Id> &sw
       complaints.add("section '{}': '{}' and '{}' change places, but are not both state", section.name, a.name, b.name);
     if (section.kind != SectionKind::PerStep)
       complaints.add("section '{}': swaps at the end of each step, but does not run per step", section.name);
-  }
-}
-
-/// Calls fn(buffer, whether it is written) for everything that an operation touches.
-template <typename Fn>
-void forEachAccess(const Operation &operation, Fn &&fn) {
-  if (const auto *m = std::get_if<MatMul>(&operation)) {
-    fn(m->x, false);
-    fn(m->y, false);  // y += W x
-    fn(m->y, true);
-  } else if (const auto *e = std::get_if<Elementwise>(&operation)) {
-    for (const EwInstr &instr : e->body)
-      if (instr.op == EwOp::Load || instr.op == EwOp::Store) fn(instr.buffer, instr.op == EwOp::Store);
-  } else if (const auto *s = std::get_if<Softmax>(&operation)) {
-    fn(s->in, false);
-    fn(s->out, true);
   }
 }
 

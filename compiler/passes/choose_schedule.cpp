@@ -39,20 +39,11 @@ const Buffer &bufferReadBy(const Program &program, Id weights) {
   return program.buffers.front();
 }
 
-/// Its copy of x in half precision would need a row for each step.
-bool runsPerChunk(const Program &program, Id id) {
-  for (const Section &section : program.sections)
-    for (const Phase &phase : section.phases)
-      for (const Operation &operation : phase.ops)
-        if (const auto *product = std::get_if<MatMul>(&operation); product && product->weights == id)
-          return section.kind == SectionKind::PerChunk;
-  return false;
-}
-
 bool mayUseHalf(const Program &program, Id id, const TargetTraits &target) {
   const Weights &w = program.weights[id];
   const Buffer &x = bufferReadBy(program, id);
-  if (!target.halfArithmetic || !x.range || runsPerChunk(program, id)) return false;
+  if (!target.halfArithmetic || !x.range) return false;
+  if (runsPerChunk(program, id)) return false;  // the copy of x in half precision would need a row for each step
   if (std::max(std::abs(x.range->low), std::abs(x.range->high)) > kHalfLimitX) return false;
   return std::all_of(w.values.begin(), w.values.end(), [](float v) { return std::abs(v) <= kHalfLimitW; });
 }
