@@ -116,6 +116,13 @@ TEST_CASE("every stage and precision reads back exactly") {
     }
 }
 
+TEST_CASE("chunks of steps read back") {
+  const Folder folder;
+  Program program = gruProgram(Stage::Packed);
+  program.chunk = 4;
+  CHECK(roundTrip(program, folder).chunk == 4);
+}
+
 TEST_CASE("what the fixture prints does not hide any field") {
   // Fields that the GRU leaves at their defaults.
   Program p = gruProgram(Stage::Packed);
