@@ -189,6 +189,32 @@ class AdmmTest(Case):
                         self.assertEqual(int(of_step1[r:r + 8, c:c + 4].any(0).sum()), 2)
             self.assertEqual(pruner.report()[name]["rate"], 4)
 
+    def test_a_chain_of_rates_spends_no_epoch_on_a_step_that_is_done(self):
+        torch.manual_seed(1)
+        x, y = torch.randn(6, 8, 8), torch.randn(6, 8, 16)
+        gru = torch.nn.GRU(8, 16)
+        common = {"block": (8, 4), "column_rate": 2, "rho": [0.1, 1], "epochs_per_rho": 1, "tolerance": 0.5, "extra_epochs": 0}
+        masks, stages = [], []
+        for more in ({"retrain_epochs": 1}, {"row_rate": 2, "retrain_epochs": [0, 1]}, {"row_rate": 4, "retrain_epochs": [0, 1]}):
+            optimizer = torch.optim.Adam(gru.parameters(), 0.01)
+            pruner = BSP(gru, {**common, **more})
+            pruner.prepare()
+            pruner.attach(optimizer)
+            while not pruner.finished:
+                optimizer.zero_grad()
+                ((gru(x)[0] - y) ** 2).mean().backward()
+                optimizer.step()
+                pruner.epoch_end()
+            stages.append([(r["stage"], r["step"]) for r in pruner.history])
+            masks.append(pruner.squash_mask())
+        self.assertEqual(stages[0], [("admm", 0), ("admm", 0), ("retrain", 0)])
+        self.assertEqual(stages[1], [("admm", 1), ("admm", 1), ("retrain", 1)])
+        self.assertEqual(stages[2], stages[1])
+        for name in masks[0]:
+            for rate, mask in zip((2, 4, 8), masks):
+                self.assertEqual(mask[name].numel() / int(mask[name].sum()), rate)
+                self.assertFalse((mask[name] & ~masks[0][name]).any(), "a column came back")
+
     def test_divergence_names_the_tensor(self):
         problem = Regression(0)
         with self.assertRaises(Diverged) as raised:  # a step of 2 / rho or longer overshoots further each time

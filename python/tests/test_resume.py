@@ -167,6 +167,21 @@ class CheckpointTest(Case):
         self.refuses(PruningError, "has a optimizer, which was not given", load)
         self.refuses(PruningError, "has no sampler", load, optimizer=self.optimizer, sampler=ResumableSampler(3))
 
+    def test_without_a_pruner(self):
+        """Dense training, before anything is pruned."""
+        save_checkpoint(self.path("dense.pt"), self.model, None, self.optimizer, extra={"epoch": 3})
+        with torch.no_grad():
+            before = [p.clone() for p in self.model.parameters()]
+            for parameter in self.model.parameters():
+                parameter.add_(1)
+        self.assertEqual(load_checkpoint(self.path("dense.pt"), self.model, None, self.optimizer), {"epoch": 3})
+        for parameter, value in zip(self.model.parameters(), before):
+            self.assertTrue(torch.equal(parameter, value))
+        self.refuses(PruningError, "has no pruner", load_checkpoint, self.path("dense.pt"), self.model, self.pruner, self.optimizer)
+        save_checkpoint(self.path("pruned.pt"), self.model, self.pruner, self.optimizer)
+        self.refuses(PruningError, "has a pruner, which was not given", load_checkpoint, self.path("pruned.pt"), self.model, None,
+                     self.optimizer)
+
     def test_wrapped_models(self):
         save_checkpoint(self.file, self.model, self.pruner, self.optimizer)
 

@@ -17,11 +17,12 @@ from .tensors import canonical
 Path = Union[str, "os.PathLike[str]"]
 
 
-def save_checkpoint(path: Path, model: nn.Module, pruner: Pruner, optimizer: Optional[torch.optim.Optimizer] = None,
+def save_checkpoint(path: Path, model: nn.Module, pruner: Optional[Pruner], optimizer: Optional[torch.optim.Optimizer] = None,
                     extra: Optional[Mapping[str, Any]] = None, **others: Any) -> None:
-    """`others`: whatever else has state_dict() (scheduler=, scaler=, sampler=). `extra`: plain values of your own.
+    """`pruner`: None where nothing is pruned (yet). `others`: whatever else has state_dict() (scheduler=, scaler=, sampler=).
+    `extra`: plain values of your own.
     With several processes only the first one calls this; the others' random states are theirs to keep."""
-    if pruner.diverged:
+    if pruner is not None and pruner.diverged:
         raise PruningError(f"{path}: the run diverged; the checkpoint of before is kept")
     for name, value in model.state_dict().items():
         if torch.is_tensor(value) and value.is_floating_point() and not bool(torch.isfinite(value).all()):
@@ -29,7 +30,7 @@ def save_checkpoint(path: Path, model: nn.Module, pruner: Pruner, optimizer: Opt
     numpy_state: Any = numpy.random.get_state()
     kind, keys, position, has_gauss, gauss = numpy_state
     state: Dict[str, Any] = {
-        "version": 1, "model": model.state_dict(), "pruner": pruner.state_dict(),
+        "version": 1, "model": model.state_dict(), "pruner": None if pruner is None else pruner.state_dict(),
         "optimizer": None if optimizer is None else optimizer.state_dict(),
         "others": {name: other.state_dict() for name, other in others.items() if other is not None},
         "extra": dict(extra or {}),
@@ -42,7 +43,7 @@ def save_checkpoint(path: Path, model: nn.Module, pruner: Pruner, optimizer: Opt
     write_whole(os.fspath(path), [buffer.getbuffer()])
 
 
-def load_checkpoint(path: Path, model: nn.Module, pruner: Pruner, optimizer: Optional[torch.optim.Optimizer] = None,
+def load_checkpoint(path: Path, model: nn.Module, pruner: Optional[Pruner], optimizer: Optional[torch.optim.Optimizer] = None,
                     **others: Any) -> Dict[str, Any]:
     """Into objects made as for the first run: the pruner prepared, and attached where it was. Returns `extra`."""
     with open(path, "rb") as file:
@@ -56,15 +57,17 @@ def load_checkpoint(path: Path, model: nn.Module, pruner: Pruner, optimizer: Opt
         raise PruningError(f"{path} is no checkpoint of this package")
     missing = [name for name, other in others.items() if other is not None and name not in state["others"]]
     unused = [name for name in state["others"] if others.get(name) is None]
-    if optimizer is not None and state["optimizer"] is None:
-        missing.append("optimizer")
-    if optimizer is None and state["optimizer"] is not None:
-        unused.append("optimizer")
+    for name, given in (("pruner", pruner), ("optimizer", optimizer)):
+        if given is not None and state[name] is None:
+            missing.append(name)
+        if given is None and state[name] is not None:
+            unused.append(name)
     if missing or unused:
         words = [f"has no {name}" for name in missing] + [f"has a {name}, which was not given" for name in unused]
         raise PruningError(f"{path} {'; '.join(words)}")
     _load_model(model, state["model"])
-    pruner.load_state_dict(state["pruner"])
+    if pruner is not None:
+        pruner.load_state_dict(state["pruner"])
     if optimizer is not None:
         optimizer.load_state_dict(state["optimizer"])
     for name, other in others.items():

@@ -242,9 +242,11 @@ class Pruner:
     def _enter(self, index: int) -> None:
         self._index = index
         while not self.finished:
-            self._stages[self._index].begin()
-            if not self._stages[self._index].over():
+            stage = self._stages[self._index]
+            stage.begin()
+            if not stage.over():
                 return
+            stage.end()
             self._index += 1
 
     def _check_places(self) -> None:
