@@ -1,0 +1,110 @@
+"""Writes the report: results.json, results.md and its pictures, from the scores of the runs that are finished."""
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import commands, dataset, files, judgement, pictures, plan
+from .figures import ACCEPTED_LOSS, Row, as_json, compare, no_loss, paper_table, rows
+from .scoring import Difference
+
+TABLE = Path(__file__).resolve().parents[1] / "table1.yaml"
+SAID = """\
+- References are the phones of a dictionary, not what the learners said, so part of the error rate is theirs.
+- The aligner has seen the test speakers: frame accuracy there is only a diagnosis. Nothing was chosen on the test part; recipe and decoding
+  come from {development} speakers who were taken out of the training part.
+- Nine sentences of the test occur in the training part, spoken by others.
+- The test has {phones} phones of {speakers} speakers: differences below about 1 PER point cannot be seen. Intervals are 95 %, by a paired
+  bootstrap over speakers; they do not hold what another seed of the training would change: compare the rows of other seeds.
+- A rate is all weights / kept weights of the recurrent layers' matrices, without biases and without the output layer; "whole" counts those.
+- "Epochs" and "updates" are all that a network has had, with those of the networks that it began from.
+- The paper's figures are of another corpus (TIMIT), language and speakers: compare the losses, not the error rates.
+"""
+
+
+def write(options: argparse.Namespace, say: Callable[[str], None]) -> None:
+    scores = judgement.evaluate(options, say)
+    spoken = commands.utterances(options)
+    test = dataset.load(commands.features(options) / "test.npz")
+    paper = paper_table(TABLE)
+    found = [r for r in rows(scores, test.speakers, paper)]
+    missing = [r.name for r in plan.runs() if r.name not in scores]
+    out = options.out / "report"
+    pictures.error_against_rate([r for r in found if r.table != "trial"], paper, out / "loss.svg")
+    pictures.curves(options.out / "runs", [n for n in scores if n.endswith("-s0") and scores[n]["run"]["table"] in ("dense", "bsp")], out / "curves.svg")
+    said = SAID.format(development=len({u.speaker for u in spoken["development"]}), speakers=len(set(test.speakers)),
+                       phones=sum(len(r) for r in commands.references(spoken, "test", test)))
+    facts = {"date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "processor": _processor(), "missing": missing,
+             "labels_per": _labels_per(spoken, test), "rows": as_json(found)}
+    files.write_json(out / "results.json", facts)
+    files.write(out / "results.md", _markdown(found, scores, test.speakers, facts, said).encode())
+    say(f"{out / 'results.md'}: {len(found)} runs" + (f"; {len(missing)} of the plan are missing" if missing else ""))
+
+
+def _labels_per(spoken: dict[str, Any], test: dataset.Part) -> float:
+    """What a network without a single wrong frame would get."""
+    from .labels import collapse
+    from .scoring import errors
+    return errors(commands.references(spoken, "test", test), [collapse(test.label(i)) for i in range(len(test))]).per
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def _markdown(found: list[Row], scores: dict[str, Any], speakers: list[str], facts: dict[str, Any], said: str) -> str:
+    lines = ["# A phone recogniser, pruned", "",
+             f"GRU 2 x 1024 on speechocean762; `scripts/phones.sh report`. {facts['date']}, {facts['processor']}, PyTorch {facts['torch']}. "
+             f"The stacked labels' own PER is {facts['labels_per']:.2f} %.", ""]
+    for row in found:
+        if row.table == "bsp" and row.nominal == 10 and row.loss is not None:
+            lines.append(f"- No loss at 10x (the interval ends below {ACCEPTED_LOSS:g}), {row.run}: "
+                         f"**{'yes' if no_loss(row.loss) else 'no'}**, {_difference(row.loss)} points.")
+    lines += ["", "## Networks", "", *_table(found), "", "![PER lost against rate](loss.svg)", "", "![training](curves.svg)", "", "## Against each other", ""]
+    pairs = [("unstructured", "bsp"), ("csb", "bsp"), ("bank", "bsp"), ("row_column", "bsp")]
+    lines += ["Test PER of the first less that of the second, in points.", "", "| rate | first | second | difference |", "|---|---|---|---|"]
+    for rate in (10, 29):
+        for seed in (0, 1, 2):
+            named = {kind: f"{kind}{rate}-s{seed}" for kind in ("bsp", "unstructured", "csb", "bank", "row_column")}
+            both = [(named[b], named[a]) for a, b in pairs] + ([("bsp10-s0", "small311-s0")] if (rate, seed) == (10, 0) else []) + (
+                [("bsp29-s0", "small175-s0")] if (rate, seed) == (29, 0) else [])
+            for first, second in both:
+                if first in scores and second in scores:
+                    lines.append(f"| {rate} | {first} | {second} | {_difference(compare(scores[first], scores[second], speakers))} |")
+    trials = [name for name in scores if scores[name]["run"]["table"] == "trial"]
+    if trials:
+        lines += ["", "## How the recipe was found", "", "Six epochs of 2 x 512, PER of the development speakers.", "", "| trial | PER |", "|---|---|"]
+        lines += [f"| {name} | {scores[name]['parts']['development']['per']:.2f} |" for name in trials]
+    lines += ["", "## To be read with it", "", said.rstrip()]
+    if facts["missing"]:
+        lines += ["", "## Missing", "", "Runs of the plan that are not finished: " + ", ".join(facts["missing"]) + "."]
+    return "\n".join([*lines, ""])
+
+
+def _table(found: list[Row]) -> list[str]:
+    out = ["| run | rate | realised | whole | PER | lost against dense | relative | TIMIT sample | frames right | epochs | updates | paper: PER | lost |",
+           "|---|---|---|---|---|---|---|---|---|---|---|---|---|"]
+    for row in found:
+        if row.table == "trial":
+            continue
+        loss = "" if row.loss is None else _difference(row.loss)
+        paper = ("", "") if row.paper is None else (f"{row.paper['per']:.1f}", f"{row.paper['loss']:.1f}")
+        relative = "" if row.relative is None else f"{row.relative:+.1f} %"
+        timit = "" if row.out_of_domain is None else f"{row.out_of_domain:.1f}"
+        out.append(f"| {row.run} | {row.nominal:g} | {row.realised:.2f} | {row.whole:.2f} | {row.per:.2f} | {loss} | {relative} | {timit} | "
+                   f"{100 * row.accuracy:.1f} % | {row.epochs} | {row.updates} | {paper[0]} | {paper[1]} |")
+    return out
+
+
+def _difference(d: Difference) -> str:
+    return f"{d.value:+.2f} ({d.low:+.2f} to {d.high:+.2f})"

@@ -1,0 +1,33 @@
+"""What one training run is. plan.py lists those of the experiment."""
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Run:
+    """A name means one set of values: a run that was changed is another run, and gets another name."""
+    name: str
+    seed: int
+    parent: str | None = None  # begins with that run's weights, and its masks where both prune
+    units: int = 1024
+    cell: str = "gru"
+    epochs: int = 0            # without pruning; with it the schedule says how many
+    peak: float = 1e-3         # the largest learning rate
+    pruning: dict[str, Any] | None = None  # the configuration of rtmc.pruning.Pruner
+    table: str = ""            # which rows of the report it belongs to
+    rate: float = 1.0          # nominal: all weights / kept weights of the recurrent matrices
+    batch: int = 64            # utterances
+    window: int = 48           # stacked frames between updates: back-propagation ends there, the state goes on
+    delay: int = 3             # stacked frames
+    dropout: float = 0.3
+    smoothing: float = 0.1
+    weight_decay: float = 1e-2
+    clip: float = 1.0
+    masks: int = 2             # in frequency and in time, each
+    average: int = 3           # the last epochs whose weights are averaged
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
