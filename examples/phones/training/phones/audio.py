@@ -12,15 +12,16 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.signal import lfilter, resample_poly
 
+from .labels import BANDS
+
 RATE = 16000
-BANDS = 40
 PRIOR_FRAMES = 100   # the corpus' mean counts as so many frames of the utterance
 WINDOW_FRAMES = 300  # later frames move the mean by 1 / WINDOW_FRAMES
 
 Features = NDArray[numpy.float32]  # [frames, BANDS]
 
 
-class AudioError(Exception):
+class AudioError(RuntimeError):
     """A sound file cannot be used; the text names it."""
 
 

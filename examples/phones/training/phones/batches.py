@@ -8,9 +8,8 @@ import numpy
 import torch
 from torch import Tensor
 
-from .audio import BANDS
 from .dataset import Part
-from .labels import STACK
+from .labels import BANDS, STACK
 
 IGNORED = -100  # cross_entropy's
 _POOL = 12      # batches whose utterances are sorted by length together

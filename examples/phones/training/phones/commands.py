@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy
 
-from . import audio, corpus, dataset, plan, timit
+from . import corpus, dataset, plan, timit
 from .run import Run
 
-KNOWN_ERRORS = (corpus.CorpusError, audio.AudioError, RuntimeError, OSError)
+KNOWN_ERRORS = (RuntimeError, OSError)
 
 
 def say(text: str) -> None:
@@ -30,6 +30,12 @@ def run(options: argparse.Namespace) -> int:
         return train(options)
     elif options.command == "one":
         one(options)
+    elif options.command == "ship":
+        from .shipping import ship
+        names = dict(word.partition("=")[::2] for word in options.runs)
+        if not names or not all(names.values()):
+            raise RuntimeError("ship needs RUN=NAME for each network, as bsp10-s0=phones10")
+        ship(options, names, options.model, say)
     else:
         from . import judgement
         prepare(options)
@@ -57,7 +63,8 @@ def prepare(options: argparse.Namespace) -> None:
     wanted = ["development", "test", "timit", *(dataset.variant_path(Path(), v).stem for v in dataset.variants())]
     if all((features(options) / f"{name}.npz").exists() for name in wanted):
         return
-    dataset.prepare(utterances(options), features(options), say)
+    from . import preparation
+    preparation.prepare(utterances(options), features(options), say)
 
 
 def chosen(patterns: list[str]) -> list[Run]:
@@ -132,6 +139,10 @@ def one(options: argparse.Namespace) -> None:
         development = dataset.load(features(options) / "development.npz")
         parent = None if found.parent is None else folder_of(options, found.parent)
         Training(found, folder, variants, development, parent, say).go_on()
+
+
+def rows_of_test(options: argparse.Namespace) -> list[dict[str, str]]:
+    return [row for _, row in corpus.rows(options.data / "speechocean762" / "test.tsv", ("utterance", "text"))]
 
 
 def references(parts: dict[str, list[corpus.Utterance]], name: str, part: dataset.Part) -> list[list[int]]:

@@ -12,7 +12,7 @@ FRAMES_PER_SECOND = 100
 DEVELOPMENT_SPEAKERS = 12
 
 
-class CorpusError(Exception):
+class CorpusError(RuntimeError):
     """A corpus cannot be used; the text names the file and the place in it."""
 
 
@@ -40,7 +40,7 @@ def speechocean(folder: Path, part: str) -> list[Utterance]:
     """`part`: "train" or "test". In the order of the table."""
     alignment = _alignments(folder / "alignment.tsv")
     out = []
-    for line, row in _rows(folder / f"{part}.tsv", ("utterance", "speaker")):
+    for line, row in rows(folder / f"{part}.tsv", ("utterance", "speaker")):
         if row["utterance"] not in alignment:
             raise CorpusError(f"{folder / part}.tsv:{line}: utterance {row['utterance']} has no line in alignment.tsv")
         out.append(Utterance(row["utterance"], row["speaker"], folder / part / f"{row['utterance']}.opus", alignment[row["utterance"]]))
@@ -56,26 +56,27 @@ def split(utterances: list[Utterance]) -> tuple[list[Utterance], list[Utterance]
     return [u for u in utterances if u.speaker not in held], [u for u in utterances if u.speaker in held]
 
 
-def _rows(path: Path, needed: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+def rows(path: Path, needed: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+    """Of a table with a header, tab-separated: line numbers and values. `needed`: columns that must be there."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
             missing = [name for name in needed if name not in (reader.fieldnames or [])]
             if missing:
                 raise CorpusError(f"{path}:1: no column {missing[0]}")
-            rows = [(reader.line_num, row) for row in reader]
+            found = [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise CorpusError(f"{path}: {error.strerror}") from None
-    for line, row in rows:
+    for line, row in found:
         if any(row[name] is None for name in needed):
             raise CorpusError(f"{path}:{line}: the line has too few columns")
-    return rows
+    return found
 
 
 def _alignments(path: Path) -> dict[str, tuple[Segment, ...]]:
     index = {phone: i for i, phone in enumerate(PHONES)}
     out = {}
-    for line, row in _rows(path, ("utterance", "phone:frames")):
+    for line, row in rows(path, ("utterance", "phone:frames")):
         segments, end = [], 0
         for word in row["phone:frames"].split():
             phone, _, frames = word.partition(":")

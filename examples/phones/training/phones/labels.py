@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .corpus import PHONES, SILENCE, Segment
 
 STACK = 3
+BANDS = 40  # of a frame
 
 
 def stacked_length(frames: int) -> int:

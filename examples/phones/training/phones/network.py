@@ -7,10 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .audio import BANDS
 from .batches import pad
 from .corpus import PHONES
-from .labels import STACK
+from .labels import BANDS, STACK
 
 CELLS = {"gru": nn.GRU, "gru_reset_before": rtmc.nn.GRUResetBefore}
 

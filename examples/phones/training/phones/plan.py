@@ -9,7 +9,7 @@ from typing import Any
 
 from .run import Run
 
-DENSE_EPOCHS = 20
+DENSE_EPOCHS = 16
 BLOCK = (64, 256)  # of BSP: 64 rows of a gate share their columns
 FIRST = {"rho": [1e-3, 1e-2, 1e-1], "epochs_per_rho": 2, "extra_epochs": 2, "retrain_epochs": [7]}  # from dense
 NEXT = {"rho": [1e-2, 1e-1], "epochs_per_rho": 1, "extra_epochs": 1, "retrain_epochs": [5]}         # from the rate before
@@ -54,7 +54,7 @@ def runs() -> list[Run]:
 
     # A pruned network has had the updates of its parents, too: a dense one gets as many, and so do smaller ones.
     further = sum((2 * 3, 7))  # FIRST without extra epochs
-    smaller = [Run(f"small{units}-s0", 0, units=units, epochs=DENSE_EPOCHS + further, table="smaller", rate=rate)
+    smaller = [Run(f"small{units}-s0", 0, units=units, epochs=DENSE_EPOCHS + further, peak=2e-3, table="smaller", rate=rate)
                for units, rate in ((311, 10), (175, 29))]
     return [
         dense(0), bsp_first(10), bsp_first(16), bsp_next(19, "bsp-columns16", 16), bsp_next(29, "bsp19", 16),
@@ -75,7 +75,7 @@ def runs() -> list[Run]:
 
 def trials() -> list[Run]:
     """How the dense recipe was found: half the units and six epochs, judged on the development speakers alone."""
-    base = Run("trial-base", 0, units=512, epochs=6, peak=1e-3, window=48, table="trial")
-    changes = {"whole": {"window": 10000}, "peak2": {"peak": 2e-3}, "window24": {"window": 24, "peak": 2e-3},
+    base = Run("trial-base", 0, units=512, epochs=6, peak=1e-3, window=48, masks=2, table="trial")
+    changes = {"whole": {"window": 10000}, "peak2": {"peak": 2e-3}, "window24": {"window": 24, "peak": 2e-3}, 
                "masks1": {"masks": 1, "peak": 2e-3}, "smoothing0": {"smoothing": 0.0, "peak": 2e-3}, "dropout1": {"dropout": 0.1, "peak": 2e-3}}
     return [base, *(dataclasses.replace(base, name=f"trial-{name}", **values) for name, values in changes.items())]

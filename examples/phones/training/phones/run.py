@@ -15,18 +15,18 @@ class Run:
     units: int = 1024
     cell: str = "gru"
     epochs: int = 0            # without pruning; with it the schedule says how many
-    peak: float = 1e-3         # the largest learning rate
+    peak: float = 1.5e-3        # the largest learning rate
     pruning: dict[str, Any] | None = None  # the configuration of rtmc.pruning.Pruner
     table: str = ""            # which rows of the report it belongs to
     rate: float = 1.0          # nominal: all weights / kept weights of the recurrent matrices
     batch: int = 64            # utterances
-    window: int = 48           # stacked frames between updates: back-propagation ends there, the state goes on
+    window: int = 24           # stacked frames between updates: back-propagation ends there, the state goes on
     delay: int = 3             # stacked frames
     dropout: float = 0.3
     smoothing: float = 0.1
     weight_decay: float = 1e-2
     clip: float = 1.0
-    masks: int = 2             # in frequency and in time, each
+    masks: int = 1             # in frequency and in time, each
     average: int = 3           # the last epochs whose weights are averaged
 
     def as_dict(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ WARM_UP = 0.25     # of dense training; of a pruned run half an epoch
 EPOCHS_LEAST = 0.5
 
 
-class RunError(Exception):
+class RunError(RuntimeError):
     """A run cannot begin or go on."""
 
 

@@ -12,9 +12,8 @@ import torch
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[3] / "python")]
 from phones import batches, network, training  # noqa: E402
-from phones.audio import BANDS  # noqa: E402
 from phones.dataset import Part, stack  # noqa: E402
-from phones.labels import STACK  # noqa: E402
+from phones.labels import BANDS, STACK  # noqa: E402
 from phones.run import Run  # noqa: E402
 
 CHAIN = {"scheme": "bsp", "block": [4, 20], "column_rate": 4, "row_rate": 2, "rho": [0.1, 1.0], "epochs_per_rho": 1, "extra_epochs": 0,

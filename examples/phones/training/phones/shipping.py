@@ -1,0 +1,104 @@
+"""Writes the networks that are kept in the repository: model.yaml and 16-bit weights with masks per network, what decoding needs, and a few
+real test utterances. Then measures the phone error rate of these very files, compiled by rtmc."""
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy
+import rtmc
+
+from . import commands, dataset, files
+from .corpus import PHONES
+from .decoding import Settings, decode, statistics
+from .evaluation import as_lists, load_model
+from .scoring import errors
+
+UTTERANCES = 6
+LARGEST = 4 << 20  # bytes of all networks together
+PRECISIONS = ("f32", "f16", "bf16")
+
+
+class ShippingError(RuntimeError):
+    """Nothing was written."""
+
+
+def ship(options: argparse.Namespace, names: dict[str, str], out: Path, say: Callable[[str], None]) -> None:
+    """`names`: run -> name of the network. Everything that `out` needs is made before anything is written."""
+    spoken = commands.utterances(options)
+    test = dataset.load(commands.features(options) / "test.npz")
+    references = commands.references(spoken, "test", test)
+    counted = statistics(spoken["train"], commands.labels_of_training(options))
+    content: dict[str, bytes] = {}
+    cards: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for run, name in names.items():
+            folder = commands.folder_of(options, run)
+            scores = json.loads((folder / "scores.json").read_text())
+            settings = Settings(**scores["settings"])
+            model, final = load_model(folder)
+            made = Path(scratch) / name
+            pruner_masks = {key: mask for key, mask in final["masks"].items()}
+            rtmc.export(model, made, layers=model.export_layers() + ["log_softmax"], masks=pruner_masks, name=name)
+            _as_npz(made, name)
+            for suffix in ("yaml", "npz"):
+                content[f"{name}.{suffix}"] = (made / f"{name}.{suffix}").read_bytes()
+            delay = final["run"]["delay"]
+            cards[name] = {"run": run, "delay": delay, "settings": scores["settings"], "rates": scores["rates"],
+                           "pytorch_per": scores["parts"]["test"]["per"], "per": {}}
+            for precision in PRECISIONS:
+                net = rtmc.compile(made / f"{name}.yaml", precision=precision)
+                found = decode([posteriors(net, test.inputs(i), delay) for i in range(len(test))], counted, settings)
+                result = errors(references, found)
+                cards[name]["per"][precision] = result.per
+                cards[name].setdefault("errors", {})[precision] = {k: int(numpy.sum(v)) for k, v in as_lists(result).items()}
+                say(f"{name} {precision}: {result.per:.2f} % ({run} in PyTorch: {cards[name]['pytorch_per']:.2f} %)")
+    size = sum(len(data) for data in content.values())
+    if size > LARGEST:
+        raise ShippingError(f"the networks are {size} bytes; {LARGEST} is the limit")
+    for file, data in content.items():
+        files.write(out / file, data)
+    files.write_json(out / "card.json", cards)
+    files.write_npz(out / "decoder.npz", compressed=True, phones=list(PHONES), log_prior=counted.log_prior, log_first=counted.log_first,
+                    log_bigram=numpy.maximum(counted.log_bigram, -60).astype(numpy.float32))
+    _write_utterances(out / "utterances.npz", test, references, options)
+    say(f"{out}: {size} bytes of networks")
+
+
+def posteriors(net: Any, inputs: numpy.ndarray, delay: int) -> numpy.ndarray:
+    """The compiled network's answers, as network.log_posteriors gives them."""
+    late = numpy.tile(inputs[-1, -inputs.shape[1] // dataset.STACK:], (delay, dataset.STACK))
+    net.reset()
+    return numpy.asarray(net.run(numpy.concatenate([inputs, late]).astype(numpy.float32)))[delay:]
+
+
+def _as_npz(folder: Path, name: str) -> None:
+    """model.safetensors -> <name>.npz, in 16 bits and by columns: rows of a block share their columns, so that is what deflates."""
+    from safetensors.numpy import load_file
+    arrays = {}
+    for key, value in load_file(folder / "model.safetensors").items():
+        if value.dtype == numpy.float32 and value.ndim == 2:
+            value = value.astype(numpy.float16)
+        arrays[key] = numpy.asfortranarray(value.astype(bool) if key.endswith("_mask") else value)
+    files.write_npz(folder / f"{name}.npz", compressed=True, **arrays)
+    text = (folder / "model.yaml").read_text().replace("weights: model.safetensors", f"weights: {name}.npz")
+    files.write(folder / f"{name}.yaml", text.encode())
+
+
+def _write_utterances(path: Path, test: dataset.Part, references: list[list[int]], options: argparse.Namespace) -> None:
+    """Of different speakers, spread over the test part: features as the network takes them, and the reference phones."""
+    texts = {row["utterance"]: row["text"] for row in commands.rows_of_test(options)}
+    seen: set[str] = set()
+    chosen = []
+    for i in numpy.linspace(0, len(test) - 1, 8 * UTTERANCES).astype(int):
+        if test.speakers[i] not in seen and len(chosen) < UTTERANCES and 8 <= len(references[i]) <= 30:
+            seen.add(test.speakers[i])
+            chosen.append(int(i))
+    frames = [test.features[test.frames[i]:test.frames[i + 1]] for i in chosen]
+    files.write_npz(path, compressed=True, names=[test.names[i] for i in chosen], texts=[texts[test.names[i]] for i in chosen],
+                    features=numpy.concatenate(frames), frames=numpy.cumsum([0, *map(len, frames)]),
+                    references=[" ".join(PHONES[p] for p in references[i]) for i in chosen])
