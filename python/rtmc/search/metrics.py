@@ -22,7 +22,6 @@ class Failed(Exception):
 
 class Evaluation:
     """The user's `evaluate(folder)` or `evaluate(folder, precision)`: a number, or figures by name."""
-    known = False  # whether its name and direction are ours
 
     def __init__(self, function: Callable, metric: Optional[str], lower_is_better: bool):
         self.function, self.metric, self.lower_is_better = function, metric, lower_is_better
@@ -54,7 +53,7 @@ class Evaluation:
 
 class OutputDifference:
     """Without labels: how far the compiled candidate's outputs are from those of the model as given, in f32."""
-    known, per_precision, lower_is_better = True, True, True
+    per_precision, lower_is_better = True, True
     what = ("||y - y0|| / ||y0||: outputs of the compiled candidate against those of the model as given in f32, over the input file. "
             "A distance, no accuracy")
 
@@ -98,7 +97,7 @@ class OutputDifference:
 
 class KeptNorm:
     """Without any data: what one-shot pruning left of the weights."""
-    known, per_precision, lower_is_better = True, False, False
+    per_precision, lower_is_better = False, False
     key: Dict[str, Any] = {"kept norm": 1}
     what = ("norm of the kept weights / norm of all weights that were pruned, as `rtmc prune` says it. No accuracy: it knows no data. "
             "--evaluate or --input measure more")

@@ -157,6 +157,7 @@ class _Sweep:
                     record["model"].pop("norm_share", None)
                 except CompileError as error:
                     record["model"] = {**old, "error": str(error)}
+                    self.say(f"{words}: FAILED: {in_short(str(error))}")
                 self._save(id)
                 return
             self.say(f"{words}: the model is gone; it is made again")
@@ -202,7 +203,7 @@ class _Sweep:
         if self.train is None:
             try:
                 return {**self._written(self.rtmc.prune(str(self.model), candidate, folder, cut if self.clip else []), folder),
-                        "cut": [word.partition("=")[::2] for word in cut[1::2]] if self.clip else []}
+                        "cut": [list(word.partition("=")[::2]) for word in cut[1::2]] if self.clip else []}
             except CompileError as error:
                 if not cut or self.clip:
                     raise
