@@ -45,7 +45,7 @@ class FakeCase(SearchCase):
         (tree / "runtime/librtm.a").write_text("")
         (tree / "include/rtm/rtm.h").write_text("")
         self.program = tree / "bin/rtmc"
-        self.program.write_text(f"#!{sys.executable}\n" + (HERE / "fake_rtmc.py").read_text())
+        self.program.write_text(f"#!{sys.executable} -IS\n" + (HERE / "fake_rtmc.py").read_text())
         self.program.chmod(0o755)
         self.log = self.folder / "calls"
         self.environment(RTMC=self.program, CXX=sys.executable, FAKE_LOG=self.log, FAKE_FAILS=None, FAKE_KILLS=None)

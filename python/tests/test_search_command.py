@@ -87,7 +87,6 @@ class CommandTest(SearchCase):
             self.assertAlmostEqual(row["metric"], 100 * (y.argmax(-1) != dense.argmax(-1)).mean())
             self.assertEqual(row["realised_rate"], 4.0)
             self.assertLess(0, row["step_us"])
-            self.assertLess(row["step_us"], 1e6)
             self.assertGreater(row["dense_step_us"], 0)
             model = (self.folder / "search" / row["folder"] / "model.yaml").read_text()
             self.assertIn(f"sparsity: {{scheme: bsp, block: [{row['block'][0]}, {row['block'][1]}]}}", model)

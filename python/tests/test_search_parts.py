@@ -218,6 +218,11 @@ class StoreTest(SearchCase):
             (self.folder / "a/sweep.json").write_text(text)
             self.refuses(words, Store, self.folder / "a", self.IDENTITY)
 
+    def test_killed_before_the_first_file(self):
+        (self.folder / "a").mkdir()
+        (self.folder / "a/sweep.json.17.tmp").write_text("{")
+        Store(self.folder / "a", self.IDENTITY).close()
+
     def test_one_process_at_a_time(self):
         store = Store(self.folder / "a", self.IDENTITY)
         self.refuses("another process is searching", Store, self.folder / "a", self.IDENTITY)
@@ -247,6 +252,7 @@ def found(**more):
                      "weight_bytes": 10, "index_bytes": 1})
     return {"model": "model.yaml", "scheme": "bsp", "pruning": "one shot", "coverage": 0.97, "rows": rows,
             "metric": {"name": "PER", "what": "mine", "lower_is_better": True}, "timing": {"options": "--threads 1"}, "failed": 0,
+            "load": 0.5,
             "machine": {"processor": "a", "family": "", "architecture": "b", "cores": 1, "memory_gib": 2},
             "runs": [{"at": "today", "load": 0.0, "rtmc": "rtmc", "compiler": "c"}], "no_picture": "",
             "dense": [{"precision": "f32", "metric": 19.0, "step_us": 20.0, "error": ""}], **more}
@@ -300,13 +306,14 @@ class ReportTest(SearchCase):
 
     @unittest.skipIf(matplotlib is None, "no matplotlib")
     def test_crowded_picture(self):
-        data = found()
+        data = found(model="$<a>_$.yaml")
         row = data["rows"][0]
         data["rows"] = [{**row, "label": f"label {i}", "step_us": 10 + 0.001 * i, "step_us_low": None, "step_us_high": None}
                         for i in range(60)]
         report.write(self.folder, data)
         svg = (self.folder / "pareto.svg").read_text()
         self.assertTrue(all(f">label {i}<" in svg for i in range(60)))
+        self.assertIn(">$&lt;a&gt;_$.yaml: bsp", svg)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,19 @@ class SweepTest(FakeCase):
         self.assertEqual(copy_of(json.loads((self.out / "results.json").read_text())), copy_of(json.loads(json.dumps(found))))
         self.assertEqual([row["step_us"] for row in found["dense"]], [100.0, 50.0])
 
+    def test_texts_are_lists(self):
+        found = self.sweep("4x4,8x8", "2, 4", precisions="f32,bf16", rounds=1)
+        self.assertEqual(len(found["rows"]), 8)
+
+    def test_a_busy_machine(self):
+        with mock.patch.object(machine, "load", lambda: 2.5):
+            found = self.sweep(["4x4"], [2])
+        self.assertEqual(found["load"], 2.5)
+        self.assertIn("The machine was busy with other things: load 2.5", (self.out / "results.md").read_text())
+        with mock.patch.object(machine, "load", lambda: 1.2):
+            self.sweep(["4x4"], [2], again="times")
+        self.assertNotIn("busy", (self.out / "results.md").read_text())
+
     def test_turns(self):
         self.sweep(rounds=3)
         self.assertEqual(self.timed(), FOUR + FOUR[1:] + FOUR[:1] + FOUR[2:] + FOUR[:2])
@@ -225,6 +238,7 @@ class FailureTest(FakeCase):
     def test_refusals(self):
         self.refuses("--rounds is 0; a whole number from 1 on", self.sweep, rounds=0)
         self.refuses("--threads is 0", self.sweep, threads=0)
+        self.refuses("evaluate is 'my_eval.py'; a function is needed", self.sweep, evaluate="my_eval.py")
         self.refuses("--evaluate and --input are given", self.sweep, evaluate=len, input="x.npy")
         self.refuses("say how to read --evaluate, which is not given", self.sweep, metric="PER")
         self.refuses("--train needs --evaluate or --input", self.sweep, train=len)

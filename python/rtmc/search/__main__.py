@@ -1,5 +1,6 @@
 """The command line of sweep()."""
 import argparse
+import os
 import sys
 from typing import List, Optional
 
@@ -57,8 +58,8 @@ def main(words: Optional[List[str]] = None) -> int:
     options = parser.parse_args(words[:at])
     say = (lambda text: None) if options.quiet else (lambda text: print(text, flush=True))
     try:
-        found = sweep(options.model, options.output, blocks=_items(options.blocks), rates=_items(options.rates), scheme=options.scheme,
-                      precisions=_items(options.precisions), clip=options.clip, metric=options.metric, input=options.input,
+        found = sweep(options.model, options.output, blocks=options.blocks, rates=options.rates, scheme=options.scheme,
+                      precisions=options.precisions, clip=options.clip, metric=options.metric, input=options.input,
                       evaluate=options.evaluate and functions.load(options.evaluate, "evaluate", "--evaluate"),
                       train=options.train and functions.load(options.train, "train", "--train"), lower_is_better=options.lower_is_better,
                       rounds=options.rounds, threads=options.threads, steps_per_call=options.steps_per_call, quick=options.quick,
@@ -76,17 +77,14 @@ def main(words: Optional[List[str]] = None) -> int:
         if row["pareto"]:
             say(f"on the front: {row['label']}, {row['precision']}: {found['metric']['name']} {row['metric']:.4g}, "
                 f"{row['step_us']:.4g} us per step")
-    say(f"wrote {', '.join(found['files'])}")
+    files = [os.path.join(options.output, name) for name in found["files"]]
+    say(f"wrote {', '.join(files)}")
     if found["no_picture"]:
         say(f"no picture: {found['no_picture']}")
     if found["failed"]:
-        print(f"{parser.prog}: {found['failed']} of {len(found['rows'])} rows failed; {found['files'][1]} says why", file=sys.stderr)
+        print(f"{parser.prog}: {found['failed']} of {len(found['rows'])} rows failed; {files[1]} says why", file=sys.stderr)
         return 2
     return 0
-
-
-def _items(text: str) -> List[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
 
 
 if __name__ == "__main__":

@@ -79,6 +79,11 @@ def candidates(scheme: str, blocks: Iterable[Any], rates: Iterable[Any]) -> List
     return found
 
 
+def listed(given: Any) -> List[Any]:
+    """Items, or a text with commas between them."""
+    return [item.strip() for item in given.split(",") if item.strip()] if isinstance(given, str) else list(given)
+
+
 def _block(given: Any) -> Tuple[int, int]:
     if isinstance(given, (tuple, list)) and len(given) == 2 and all(isinstance(n, int) for n in given):
         given = f"{given[0]}x{given[1]}"

@@ -3,7 +3,7 @@ import math
 import os
 import pathlib
 import tempfile
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 import numpy
 
@@ -112,6 +112,25 @@ class KeptNorm:
 
     def words(self, error: BaseException) -> str:
         return str(error)
+
+
+Metric = Union[Evaluation, OutputDifference, KeptNorm]
+
+
+def metric_of(evaluate: Optional[Callable], name: Optional[str], lower_is_better: bool, input: "Union[None, str, os.PathLike[str]]",
+              trained: bool, model: str) -> Metric:
+    """What the options ask for; `model`: as it was given."""
+    if evaluate is not None and input is not None:
+        raise SearchError("--evaluate and --input are given; one of them is the metric")
+    if evaluate is not None:
+        return Evaluation(evaluate, name, lower_is_better)
+    if name is not None or lower_is_better:
+        raise SearchError("--metric and --lower-is-better say how to read --evaluate, which is not given")
+    if input is not None:
+        return OutputDifference(input, model)
+    if trained:
+        raise SearchError("--train needs --evaluate or --input: the norm that a projection keeps says nothing of trained models")
+    return KeptNorm()
 
 
 def read_input(file: "str | os.PathLike[str]") -> List[numpy.ndarray]:

@@ -35,8 +35,8 @@ def pareto(found: Dict[str, Any]) -> Optional[str]:
         _legend(panel, rows)
         metric = found["metric"]
         panel.set(xlabel="microseconds per step (line: interval of the median)",
-                  ylabel=f"{metric['name']} ({'lower' if metric['lower_is_better'] else 'higher'} is better)",
-                  title=f"{found['model']}: {found['scheme']}, {found['pruning']}")
+                  ylabel=f"{_plain(metric['name'])} ({'lower' if metric['lower_is_better'] else 'higher'} is better)",
+                  title=f"{_plain(found['model'])}: {found['scheme']}, {found['pruning']}")
         panel.margins(x=0.12, y=0.12)
         if max(row["step_us"] for row in rows) > 3 * min(row["step_us"] for row in rows):
             panel.set_xscale("log")
@@ -50,6 +50,11 @@ def pareto(found: Dict[str, Any]) -> Optional[str]:
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Title": "Pareto front"})
     return text.getvalue()
+
+
+def _plain(text: str) -> str:
+    """Matplotlib takes what stands between dollar signs as a formula."""
+    return text.replace("$", r"\$")
 
 
 def _front(panel: Any, rows: List[Dict[str, Any]]) -> None:

@@ -20,7 +20,7 @@ def write(folder: pathlib.Path, found: Dict[str, Any]) -> Dict[str, Any]:
         (folder / "pareto.svg").unlink(missing_ok=True)  # of an earlier call: it would show other results
     else:
         write_whole(folder / "pareto.svg", [picture.encode()])
-    found["files"] = [str(folder / name) for name in ("results.json", "results.md", *(["pareto.svg"] if picture else []))]
+    found["files"] = ["results.json", "results.md", *(["pareto.svg"] if picture else [])]
     found["no_picture"] = why
     write_whole(folder / "results.md", [markdown(found).encode()])
     write_whole(folder / "results.json", [(json.dumps(found, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()])
@@ -47,8 +47,10 @@ def markdown(found: Dict[str, Any]) -> str:
              f"- {metric['name']} ({better} is better): {metric['what']}.",
              f"- {machine['processor']} ({machine['family'] or machine['architecture']}), {machine['cores']} cores, "
              f"{machine['memory_gib']} GiB; {last['rtmc']}; {last['compiler']}; `rtmc bench {found['timing'].get('options', '')}`.",
-             f"- Runs: {'; '.join(run['at'] + ', load ' + format(run['load'], '.2f') for run in found['runs'])}.",
-             _rounds(found), ""]
+             f"- {len(found['runs'])} calls, the last at {last['at']}.", _rounds(found), ""]
+    if found["load"] > found["timing"].get("threads", 1) + 1:
+        lines += [f"The machine was busy with other things: load {found['load']:.1f} while steps were timed, of which the timing itself is "
+                  "1 per thread. Times may be too long.", ""]
     good = [row for row in found["rows"] if not row["error"] and "metric" in row and "step_us" in row]
     good.sort(key=lambda row: row["step_us"])
     lines += _table(found, good)

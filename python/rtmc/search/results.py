@@ -23,6 +23,7 @@ def of(sweep: Dict[str, Any], records: Records, chosen: Sequence[Candidate], pre
             "metric": {"name": names[0] if names else getattr(metric, "metric", None) or "metric", "what": metric.what,
                        "lower_is_better": metric.lower_is_better},
             "machine": sweep["runs"][-1]["machine"], "runs": sweep["runs"], "timing": sweep.get("times", {}).get("key", {}),
+            "load": _load(records, chosen, precisions, chosen_set),
             "coverage": min((row["coverage"] for row in timed), default=0.0), "dense": dense, "rows": rows,
             "failed": sum(bool(row["error"]) for row in rows), "files": []}
 
@@ -30,6 +31,11 @@ def of(sweep: Dict[str, Any], records: Records, chosen: Sequence[Candidate], pre
 def _samples(record: Dict[str, Any], precision: str, chosen_set: str) -> List[Dict[str, Any]]:
     entry = record.get("times", {}).get(precision)
     return entry["samples"] if entry and entry["set"] == chosen_set else []
+
+
+def _load(records: Records, chosen: Sequence[Candidate], precisions: Sequence[str], chosen_set: str) -> float:
+    loads = [s["load"] for candidate in chosen for precision in precisions for s in _samples(records[candidate.id], precision, chosen_set)]
+    return statistics.median(loads) if loads else 0.0
 
 
 def _metric_of(record: Dict[str, Any], precision: str, metric: Any) -> Dict[str, Any]:

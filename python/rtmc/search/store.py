@@ -56,7 +56,7 @@ class Store:
     def __init__(self, folder: "str | os.PathLike[str]", identity: Dict[str, Any], anew: bool = False):
         """`identity`: of the models that are made. A folder of another one is refused; `anew` empties it first."""
         self.folder = pathlib.Path(folder)
-        found = self._found()
+        self._found()  # before anything is written there
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = open(self.folder / ".lock", "w")  # noqa: SIM115  (held until the process or close() ends it)
@@ -67,6 +67,7 @@ class Store:
         except OSError:
             self._lock.close()
             raise SearchError(f"another process is searching in '{folder}'") from None
+        found = self._found()
         if found and anew:
             self._empty()
             found = None
@@ -82,7 +83,8 @@ class Store:
         if self.folder.exists() and not self.folder.is_dir():
             raise SearchError(f"the output folder '{self.folder}' is no folder")
         if not path.exists():
-            if self.folder.exists() and any(entry.name != ".lock" for entry in self.folder.iterdir()):
+            # A process that was killed may leave a temporary file of the first sweep.json.
+            if self.folder.exists() and any(not entry.name.startswith((".lock", "sweep.json.")) for entry in self.folder.iterdir()):
                 raise SearchError(f"'{self.folder}' holds other files and no sweep; give a new or empty output folder")
             return None
         found = _read(path)

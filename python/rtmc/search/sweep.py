@@ -11,9 +11,9 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Unio
 
 from ..build import CompileError, find_rtmc
 from . import functions, machine, report, results
-from .candidates import Candidate, candidates, precisions_of
+from .candidates import Candidate, candidates, listed, precisions_of
 from .errors import SearchError, in_short
-from .metrics import Evaluation, Failed, KeptNorm, OutputDifference
+from .metrics import Failed, Metric, metric_of
 from .models import Rtmc, Timing, cut_blocks, facts_of
 from .store import DENSE, Store, changes, digest_of, key_of
 
@@ -22,8 +22,8 @@ log = logging.getLogger("rtmc.search")
 Path = Union[str, "os.PathLike[str]"]
 
 
-def sweep(model: Path, folder: Path, *, blocks: Iterable[Any], rates: Iterable[Any], scheme: str = "bsp",
-          precisions: Sequence[str] = ("f32",), evaluate: Optional[Callable] = None, metric: Optional[str] = None,
+def sweep(model: Path, folder: Path, *, blocks: Union[str, Iterable[Any]], rates: Union[str, Iterable[Any]], scheme: str = "bsp",
+          precisions: Union[str, Sequence[str]] = ("f32",), evaluate: Optional[Callable] = None, metric: Optional[str] = None,
           lower_is_better: bool = False, input: Optional[Path] = None, train: Optional[Callable] = None, clip: bool = False,
           prune_options: Sequence[str] = (), rounds: int = 6, threads: int = 1, steps_per_call: Optional[int] = None, quick: bool = False,
           again: Optional[str] = None, say: Callable[[str], Any] = log.info) -> Dict[str, Any]:
@@ -41,15 +41,18 @@ def sweep(model: Path, folder: Path, *, blocks: Iterable[Any], rates: Iterable[A
     rounds          times that every row is timed; threads, steps_per_call, quick: as of `rtmc bench`.
     again           "times", "metrics" or "models": measure or make these anew, and what depends on them.
     """
-    chosen = candidates(scheme, blocks, rates)
-    names = precisions_of(precisions)
+    chosen = candidates(scheme, listed(blocks), listed(rates))
+    names = precisions_of(listed(precisions))
+    for option, function in (("evaluate", evaluate), ("train", train)):
+        if function is not None and not callable(function):
+            raise SearchError(f"{option} is {function!r}; a function is needed")
     for option, value, least in (("rounds", rounds, 1), ("threads", threads, 1), ("steps-per-call", steps_per_call or 1, 1)):
         if not isinstance(value, int) or value < least:
             raise SearchError(f"--{option} is {value}; a whole number from {least} on is needed")
     if again is not None and again not in AGAIN:
         raise SearchError(f"--again: '{again}' is none of {', '.join(AGAIN)}")
     path = _model_file(model)
-    measure = _metric(evaluate, metric, lower_is_better, input, train, str(path))
+    measure = metric_of(evaluate, metric, lower_is_better, input, train is not None, str(path))
     if train is not None and (clip or prune_options):
         raise SearchError("--train prunes itself: --clip and options of rtmc prune have no meaning there")
     rtmc = Rtmc(find_rtmc(), prune_options)
@@ -83,26 +86,11 @@ def _model_file(model: Path) -> pathlib.Path:
     return path.resolve()
 
 
-def _metric(evaluate: Optional[Callable], metric: Optional[str], lower_is_better: bool, input: Optional[Path],
-            train: Optional[Callable], model: str) -> Union[Evaluation, OutputDifference, KeptNorm]:
-    if evaluate is not None and input is not None:
-        raise SearchError("--evaluate and --input are given; one of them is the metric")
-    if evaluate is not None:
-        return Evaluation(evaluate, metric, lower_is_better)
-    if metric is not None or lower_is_better:
-        raise SearchError("--metric and --lower-is-better say how to read --evaluate, which is not given")
-    if input is not None:
-        return OutputDifference(input, model)
-    if train is not None:
-        raise SearchError("--train needs --evaluate or --input: the norm that a projection keeps says nothing of trained models")
-    return KeptNorm()
-
-
 class _Sweep:
     """One call of sweep()."""
 
     def __init__(self, store: Store, rtmc: Rtmc, model: pathlib.Path, chosen: List[Candidate], precisions: List[str],
-                 metric: Union[Evaluation, OutputDifference, KeptNorm], train: Optional[Callable], clip: bool, timing: Timing, rounds: int,
+                 metric: Metric, train: Optional[Callable], clip: bool, timing: Timing, rounds: int,
                  programs: Dict[str, str], look: Dict[str, Any], say: Callable[[str], Any]):
         self.store, self.rtmc, self.model, self.chosen, self.precisions = store, rtmc, model, chosen, precisions
         self.metric, self.train, self.clip, self.timing, self.rounds = metric, train, clip, timing, rounds
@@ -167,15 +155,14 @@ class _Sweep:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             entry.update(make())
-        except CompileError as error:
-            entry["error"] = str(error)
-        except Failed as error:
+        except (CompileError, Failed) as error:
             entry["error"] = str(error)
         except (KeyboardInterrupt, SearchError):
             raise
-        except BaseException as error:  # of the user's training; SystemExit too
-            entry.update(error=f"train raised {functions.said(error, functions.source_of(self.train or sweep))}",
-                         traceback=traceback.format_exc())
+        except BaseException as error:  # SystemExit too, of the user's training
+            if self.train is None or id == DENSE:
+                raise
+            entry.update(error=f"train raised {functions.said(error, functions.source_of(self.train))}", traceback=traceback.format_exc())
         entry["seconds"] = round(time.monotonic() - begin, 2)
         record["model"] = entry
         self._save(id)
@@ -259,7 +246,8 @@ class _Sweep:
     def _set_of(self, rows: Dict[str, str]) -> str:
         """Times are compared within one set: of one machine, one rtmc, and of rows that were timed in the same rounds."""
         sweep = self.store.sweep
-        key = {"machine": machine.machine(), **self.programs, "options": " ".join(self.timing.words()), "again": sweep["again"]["times"]}
+        key = {"machine": machine.machine(), **self.programs, "options": " ".join(self.timing.words()), "threads": self.timing.threads,
+               "again": sweep["again"]["times"]}
         old = sweep.get("times")
         if old and old["key"] == key and all(old["rows"].get(row) == digest for row, digest in rows.items()):
             return old["set"]
