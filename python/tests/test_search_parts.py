@@ -88,7 +88,7 @@ class CandidatesTest(SearchCase):
                 ("did you mean 'bsp'", "bps", ["4x4"], [2]), ("row has no blocks to search", "row", ["4x4"], [2]),
                 ("no block was given", "bsp", [], [2]), ("no rate was given", "bsp", ["4x4"], []),
                 ("'16*64' is no block; ROWSxCOLUMNS such as 16x64 is needed; did you mean '16x64'?", "bsp", ["16*64"], [2]),
-                ("'16' is no block", "bsp", ["16"], [2]), ("'-4x4' is no block", "bsp", ["-4x4"], [2]),
+                ("'16' is no block", "bsp", [16], [2]), ("'-4x4' is no block", "bsp", ["-4x4"], [2]),
                 ("'0x4' is empty", "bsp", ["0x4"], [2]), ("'(4, 4.5)' is no block", "bsp", [(4, 4.5)], [2]),
                 ("'10x' is no rate", "bsp", ["4x4"], ["10x"]), ("did you mean '10'?", "bsp", ["4x4"], ["10x"]),
                 ("at least 1 is needed", "bsp", ["4x4"], [0.5]), ("'1/0'", "bsp", ["4x4"], ["1/0"]),

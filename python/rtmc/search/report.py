@@ -47,7 +47,7 @@ def markdown(found: Dict[str, Any]) -> str:
              f"- {metric['name']} ({better} is better): {metric['what']}.",
              f"- {machine['processor']} ({machine['family'] or machine['architecture']}), {machine['cores']} cores, "
              f"{machine['memory_gib']} GiB; {last['rtmc']}; {last['compiler']}; `rtmc bench {found['timing'].get('options', '')}`.",
-             f"- {len(found['runs'])} calls, the last at {last['at']}.", _rounds(found), ""]
+             f"- Calls: {len(found['runs'])}, the last at {last['at']}.", _rounds(found), ""]
     if found["load"] > found["timing"].get("threads", 1) + 1:
         lines += [f"The machine was busy with other things: load {found['load']:.1f} while steps were timed, of which the timing itself is "
                   "1 per thread. Times may be too long.", ""]
