@@ -100,7 +100,7 @@ def without(module):
 
 def copy_of(found):
     """Without what differs between two runs of the same."""
-    return {**found, "runs": [], "files": [], "rows": [{**row, "traceback": ""} for row in found["rows"]]}
+    return {**found, "runs": [], "files": [], "load": 0, "rows": [{**row, "traceback": ""} for row in found["rows"]]}
 
 
 __all__ = ["FakeCase", "HERE", "SearchCase", "SearchError", "copy_of", "row_of", "shutil", "sweep", "unittest", "without"]
