@@ -65,29 +65,29 @@ def build_library(model: str, options: Sequence[str], rtmc: Optional[str] = None
     if not os.path.exists(model):
         raise CompileError(f"there is no file '{model}'")
     program = find_rtmc(rtmc)
-    compiler = _find_compiler(cxx)
-    runtime, include = _find_runtime(program)
+    compiler = find_compiler(cxx)
+    runtime, include = find_runtime(program)
     with tempfile.TemporaryDirectory(prefix="rtmc-python-") as folder:
         source = os.path.join(folder, "model.cpp")
-        facts = json.loads(_run([program, model, "-o", source, "--json", *options]))
+        facts = json.loads(run([program, model, "-o", source, "--json", *options]))
         shim = os.path.join(folder, "shim.cpp")
         pathlib.Path(shim).write_text(_SHIM.format(name=facts["name"]))
         key = hashlib.sha256()
         for path in (*sorted(facts["outputs"]), shim, runtime):
             key.update(hashlib.sha256(pathlib.Path(path).read_bytes()).digest())
-        key.update(json.dumps([compiler, _FLAGS]).encode() + _run([*compiler, "--version"]).encode())
+        key.update(json.dumps([compiler, _FLAGS]).encode() + run([*compiler, "--version"]).encode())
         library = os.path.join(_cache_folder(cache), f"{facts['name']}-{key.hexdigest()[:32]}.so")
         if not os.path.exists(library):
             # Beside the final place, so that the rename is whole; a folder of its own, so that nothing half-made stays.
             with tempfile.TemporaryDirectory(prefix=".building-", dir=os.path.dirname(library)) as building:
                 made = os.path.join(building, "library.so")
-                _run([*compiler, *_FLAGS, f"-I{include}", f"-Wa,-I{folder}", source, shim, runtime, "-pthread", "-o", made],
+                run([*compiler, *_FLAGS, f"-I{include}", f"-Wa,-I{folder}", source, shim, runtime, "-pthread", "-o", made],
                      {"TMPDIR": folder})
                 os.replace(made, library)
     return library
 
 
-def _find_compiler(named: Optional[str]) -> List[str]:
+def find_compiler(named: Optional[str]) -> List[str]:
     given = named or os.environ.get("CXX")
     for candidate in [given] if given else ["clang++-19", "g++"]:
         words = shlex.split(candidate)
@@ -96,7 +96,7 @@ def _find_compiler(named: Optional[str]) -> List[str]:
     raise CompileError(f"no C++ compiler was found (looked for {given or 'clang++-19, g++'}); cxx= names one")
 
 
-def _find_runtime(program: str) -> List[str]:
+def find_runtime(program: str) -> List[str]:
     """The runtime's library and headers beside this rtmc: of an installation or of a build folder."""
     prefix = pathlib.Path(program).parent.parent
     for pattern in ("lib/librtm.a", "lib/*/librtm.a", "lib64/librtm.a", "runtime/librtm.a"):
@@ -123,7 +123,7 @@ def _cache_folder(named: Optional[str]) -> str:
     return temporary
 
 
-def _run(command: Sequence[str], environment: Optional[dict] = None) -> str:
+def run(command: Sequence[str], environment: Optional[dict] = None) -> str:
     try:
         done = subprocess.run(list(command), capture_output=True, text=True, stdin=subprocess.DEVNULL,
                               env={**os.environ, **(environment or {})})
