@@ -12,7 +12,7 @@ for python in candidates:
     if python and subprocess.run([python, "-c", "import numpy, torch"], capture_output=True).returncode == 0:
         break
 else:
-    print("SKIPPED: no python3 with numpy and torch (apt-get install --no-install-recommends python3-torch, or set RTMC_TORCH_PYTHON)")
+    print("SKIPPED: no python3 with numpy and torch (scripts/setup.sh --tests installs Debian's, RTMC_TORCH_PYTHON names one)")
     sys.exit(77)
 here = pathlib.Path(__file__).resolve().parent
 names = sys.argv[1:] or sorted(path.stem for path in here.glob("test_*.py"))
