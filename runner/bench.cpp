@@ -31,7 +31,7 @@ double secondsSince(Clock::time_point start) {
 class Contestant {
  public:
   Contestant(const rtm_model *model, const Json &request, const std::vector<float> &in, size_t rows, size_t perCall)
-      : model_(model), in_(in), rows_(rows), perCall_(perCall), session_(model, SessionRequest::of(request), perCall) {
+      : in_(in), rows_(rows), perCall_(perCall), session_(model, SessionRequest::of(request), perCall) {
     if (perCall == 0) throw Failure("'steps_per_call' is 0");
     if (rows < perCall) throw Failure("'steps' is less than 'steps_per_call': the input has too few rows");
     out_.resize(perCall * session_.info().outputs);
@@ -67,9 +67,7 @@ class Contestant {
             {"calls_per_repetition", calls_},      {"threads_used", threads()}};
   }
 
-  std::vector<double> phases() const {
-    return phaseTimes(model_, session_.weights(), in_.data(), rows_, perCall_, kPhaseSeconds);
-  }
+  std::vector<double> phases() { return phaseTimes(*session_.get(), in_.data(), rows_, perCall_, kPhaseSeconds); }
 
  private:
   const float *row() const { return in_.data() + position_ * perCall_ * session_.info().inputs; }
@@ -89,7 +87,6 @@ class Contestant {
     return secondsSince(start);
   }
 
-  const rtm_model *model_;
   const std::vector<float> &in_;
   size_t rows_, perCall_;
   size_t calls_ = 1, position_ = 0;

@@ -10,9 +10,8 @@
 namespace rtmc::runner {
 
 // Median microseconds per phase and step, in the order of the model's phases. `in` holds `rows` rows; a sequence of
-// `steps` of them is one pass; passes go on for `seconds`. weights NULL: in place.
-std::vector<double> phaseTimes(const rtm_model *model, const rtm_weights *weights, const float *in, size_t rows,
-                               size_t steps, double seconds);
+// `steps` of them, as one call would run it, is one pass; passes go on for `seconds`. The session is reset.
+std::vector<double> phaseTimes(rtm_session &session, const float *in, size_t rows, size_t steps, double seconds);
 
 }  // namespace rtmc::runner
 

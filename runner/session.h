@@ -22,7 +22,6 @@ class Session {
   Session(const rtm_model *model, const SessionRequest &request, size_t maxSteps);
 
   rtm_session *get() const { return session_.get(); }
-  const rtm_weights *weights() const { return weights_.get(); }
   uint32_t threads() const { return threads_; }
   const rtm_model_info &info() const { return info_; }
 

@@ -5,7 +5,7 @@ source "$(dirname "$0")/common.sh"
 main_only=
 if [ "${1:-}" = --main ]; then main_only=1; shift; fi
 
-scripts/setup.sh
+scripts/setup.sh --tests
 failed=()
 stage() {
   local name=$1 begin=$SECONDS

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <llvm/Support/raw_ostream.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -51,6 +52,18 @@ int printJson(json::Object object) {
   llvm::raw_string_ostream stream(text);
   stream << llvm::formatv("{0:2}", json::Value(std::move(object))) << "\n";
   return printResult(stream.str());
+}
+
+std::string firstLines(const std::string &text, size_t lines, const std::string &indent) {
+  std::string result;
+  size_t begin = 0;
+  for (size_t i = 0; i < lines && begin < text.size(); ++i) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    result += indent + text.substr(begin, end - begin) + "\n";
+    begin = end + 1;
+  }
+  if (begin < text.size()) result += indent + "...\n";
+  return result;
 }
 
 }  // namespace rtmc::driver

@@ -33,4 +33,7 @@ int bugError(const std::string &message);
 int printResult(const std::string &text);
 int printJson(json::Object);
 
+/// The first `lines` lines of `text`, each after `indent`.
+std::string firstLines(const std::string &text, size_t lines, const std::string &indent = "  ");
+
 }  // namespace rtmc::driver

@@ -1,5 +1,7 @@
 #include "driver/runner_client.h"
 
+#include "driver/command_words.h"
+#include "driver/messages.h"
 #include "driver/toolchain.h"
 
 #include <fmt/format.h>

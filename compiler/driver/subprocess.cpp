@@ -1,5 +1,7 @@
 #include "driver/subprocess.h"
 
+#include "driver/command_words.h"
+
 #include <fmt/format.h>
 
 #include <fcntl.h>
@@ -7,18 +9,15 @@
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <set>
-#include <string_view>
 #include <thread>
 
 namespace rtmc::driver {
@@ -96,19 +95,6 @@ std::set<pid_t> &groups() {
   const int code = errno;
   [[maybe_unused]] const ssize_t written = ::write(failure.ends[1], &code, sizeof code);
   ::_exit(127);
-}
-
-/// Our environment with `more` added, which replaces variables of the same names.
-std::vector<char *> environmentWith(const std::vector<std::string> &more) {
-  std::vector<char *> variables;
-  for (const std::string &variable : more) variables.push_back(const_cast<char *>(variable.c_str()));
-  for (char **each = environ; *each; ++each) {
-    const std::string_view name = std::string_view(*each).substr(0, std::string_view(*each).find('=') + 1);
-    const bool replaced = std::any_of(more.begin(), more.end(), [&](const auto &m) { return m.starts_with(name); });
-    if (!replaced) variables.push_back(*each);
-  }
-  variables.push_back(nullptr);
-  return variables;
 }
 
 }  // namespace
@@ -301,69 +287,6 @@ llvm::Expected<Finished> runToEnd(const std::vector<std::string> &command, std::
   finished.errors = (*process)->errors();
   finished.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   return finished;
-}
-
-std::string findProgram(const std::string &name) {
-  const auto executable = [](const std::string &path) {
-    struct stat info;
-    return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::access(path.c_str(), X_OK) == 0;
-  };
-  if (name.find('/') != std::string::npos) return executable(name) ? name : "";
-  const char *path = std::getenv("PATH");
-  const std::string list = path ? path : "/usr/local/bin:/usr/bin:/bin";
-  for (size_t begin = 0; begin <= list.size();) {
-    const size_t end = std::min(list.find(':', begin), list.size());
-    const std::string folder = list.substr(begin, end - begin);
-    const std::string candidate = (folder.empty() ? "." : folder) + "/" + name;
-    if (!name.empty() && executable(candidate)) return candidate;
-    begin = end + 1;
-  }
-  return "";
-}
-
-llvm::Expected<std::vector<std::string>> splitCommand(const std::string &text) {
-  std::vector<std::string> words;
-  std::string word;
-  bool inWord = false;
-  char quote = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quote) {
-      if (c == quote)
-        quote = 0;
-      else if (c == '\\' && quote == '"' && i + 1 < text.size())
-        word += text[++i];
-      else
-        word += c;
-    } else if (c == '\'' || c == '"') {
-      quote = c;
-      inWord = true;
-    } else if (c == '\\' && i + 1 < text.size()) {
-      word += text[++i];
-      inWord = true;
-    } else if (c == ' ' || c == '\t' || c == '\n') {
-      if (inWord) words.push_back(std::exchange(word, {}));
-      inWord = false;
-    } else {
-      word += c;
-      inWord = true;
-    }
-  }
-  if (quote) return llvm::createStringError("a quote is not closed in '%s'", text.c_str());
-  if (inWord) words.push_back(word);
-  return words;
-}
-
-std::string firstLines(const std::string &text, size_t lines, const std::string &indent) {
-  std::string result;
-  size_t begin = 0;
-  for (size_t i = 0; i < lines && begin < text.size(); ++i) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    result += indent + text.substr(begin, end - begin) + "\n";
-    begin = end + 1;
-  }
-  if (begin < text.size()) result += indent + "...\n";
-  return result;
 }
 
 }  // namespace rtmc::driver

@@ -67,13 +67,4 @@ struct Finished {
 llvm::Expected<Finished> runToEnd(const std::vector<std::string> &command, std::chrono::seconds timeout,
                                   const std::vector<std::string> &environment = {});
 
-/// Full path of a program: as given where it has a slash and can be executed, else from PATH; "" where there is none.
-std::string findProgram(const std::string &name);
-
-/// Splits as a shell does for words, quotes and backslashes; nothing is expanded.
-llvm::Expected<std::vector<std::string>> splitCommand(const std::string &text);
-
-/// The first `lines` lines of `text`, each after `indent`.
-std::string firstLines(const std::string &text, size_t lines, const std::string &indent = "  ");
-
 }  // namespace rtmc::driver

@@ -1,6 +1,8 @@
 #include "driver/toolchain.h"
 
+#include "driver/command_words.h"
 #include "driver/ir_file.h"
+#include "driver/messages.h"
 #include "driver/subprocess.h"
 
 #include <fmt/format.h>

@@ -1,5 +1,6 @@
 #include "frontend/layer_tensors.h"
 
+#include "frontend/tensor_lookup.h"
 #include "support/names.h"
 
 #include <fmt/format.h>
@@ -12,39 +13,26 @@
 namespace rtmc::frontend {
 namespace {
 
-constexpr std::string_view kWeightDtypes = "F32, F16, BF16 or F64 (in .npz '<f4', '<f2' or '<f8')";
-
-std::string shapeText(const std::vector<uint64_t> &shape) {
-  if (shape.size() > 32) return fmt::format("an array of {} dimensions", shape.size());
-  return shape.empty() ? "a single number" : fmt::format("{}", fmt::join(shape, "x"));
-}
-
 /// The place of a row-major index: "[3, 5]".
 std::string indexText(size_t index, const std::vector<uint64_t> &shape) {
   if (shape.size() < 2) return fmt::format("[{}]", index);
   return fmt::format("[{}, {}]", index / shape[1], index % shape[1]);
 }
 
-std::string opText(std::string_view op) {
-  if (op == "gru") return "a GRU";
-  if (op == "lstm") return "an LSTM";
-  return op == "rnn" ? "an RNN" : "a linear layer";
-}
-
 class LayerLoader {
  public:
-  LayerLoader(ir::Network &network, ir::Layer &layer, const LayerSpec &spec, const std::vector<WeightFileName> &files,
-              WeightStore &store, Diagnostics &diagnostics, const TensorSink &sink)
+  LayerLoader(const ir::Network &network, ir::Layer &layer, const LayerSpec &spec,
+              const std::vector<WeightFileName> &files, WeightStore &store, Diagnostics &diagnostics,
+              const TensorSink &sink)
       : layer_(layer),
         spec_(spec),
-        files_(files),
         store_(store),
         diagnostics_(diagnostics),
         sink_(sink),
-        inputSize_(ir::inputSizeOf(network, layer)) {}
+        look_(network, layer, spec, files, store, diagnostics) {}
 
   void load() {
-    for (const Role &role : rolesOf(layer_, inputSize_)) loadRole(role);
+    for (const Role &role : rolesOf(layer_, look_.inputSize())) loadRole(role);
     if (!missingBiases_.empty())
       diagnostics_.note(
           "missing-bias", layer_.where,
@@ -53,107 +41,10 @@ class LayerLoader {
   }
 
  private:
-  /// The names of a role's tensor, or of its mask, and where the user wrote them.
-  TensorNames namesOf(const Role &role, std::string_view suffix, bool *renamed) {
-    const auto own = spec_.tensors.find(role.name + std::string(suffix));
-    *renamed = true;
-    if (own != spec_.tensors.end()) return own->second;
-    const auto forward = spec_.tensors.find(std::string(role.base) + std::string(suffix));
-    if (role.reverse && forward != spec_.tensors.end()) {
-      TensorNames names = forward->second;
-      for (std::string &source : names.sources) source += "_reverse";
-      return names;
-    }
-    *renamed = false;
-    return {{layer_.name + "." + role.name + std::string(suffix)}, false, layer_.where};
-  }
-
-  static std::vector<uint64_t> pieceShape(const Role &role, const TensorNames &names) {
-    std::vector<uint64_t> shape(role.shape.begin(), role.shape.end());
-    if (names.list) shape[0] /= role.pieces;
-    return shape;
-  }
-
-  static std::string_view whatOf(const Role &role, bool mask) {
-    return mask ? "mask" : role.optional ? "bias" : "weight";
-  }
-
-  void missing(std::string_view what, const std::string &source, const Location &where, std::string_view why = "") {
-    Diagnostic &d = diagnostics_.error("missing-weight", where,
-                                       fmt::format("{} {} is not in the weight files{}", what, quoted(source), why));
-    std::vector<std::string> near = nearestNames(source, store_.names(), 3);
-    for (std::string &name : near) name = quoted(name);
-    const Location file = files_.empty() ? where : files_[0].where;
-    d.notes.push_back({file, near.empty() ? "the weight files hold no tensor"
-                                          : fmt::format("the nearest names there are {}", fmt::join(near, ", "))});
-  }
-
-  /// Looks a tensor up and checks that its dtype and shape are those needed. Null: reported.
-  const WeightStore::Entry *lookUp(const Role &role, const std::string &source, const TensorNames &names, bool mask,
-                                   TensorInfo &info) {
-    const WeightStore::Entry *entry = store_.find(source);
-    if (!entry->otherPath.empty()) {
-      diagnostics_.error(
-          "weight-duplicate", names.where,
-          fmt::format("tensor {} is in {} and in {}", quoted(source), quoted(entry->path), quoted(entry->otherPath)));
-      return nullptr;
-    }
-    auto found = entry->file->info(entry->index);
-    if (!found) {
-      damaged(*entry, names.where, found.takeError());
-      return nullptr;
-    }
-    info = std::move(*found);
-    const bool wrongShape = !checkShape(role, source, names, mask, info);
-    if (mask ? info.dtype == Dtype::Other : !isFloat(info.dtype)) {
-      const bool swapped = info.dtypeName.size() > 1 && info.dtypeName[0] == '>';
-      diagnostics_.error("weight-dtype", names.where,
-                         fmt::format("{} {} has the dtype {}{}; {} is needed", mask ? "mask" : "weight", quoted(source),
-                                     quoted(info.dtypeName), swapped ? " (big-endian)" : "",
-                                     mask ? "a float, an integer or bool" : kWeightDtypes));
-      return nullptr;
-    }
-    return wrongShape ? nullptr : entry;
-  }
-
-  void damaged(const WeightStore::Entry &entry, const Location &where, llvm::Error error) {
-    diagnostics_.error("file-damaged", where,
-                       fmt::format("{} cannot be read: {}", quoted(entry.path), llvm::toString(std::move(error))));
-  }
-
-  bool checkShape(const Role &role, const std::string &source, const TensorNames &names, bool mask,
-                  const TensorInfo &info) {
-    const std::vector<uint64_t> needed = pieceShape(role, names);
-    if (info.shape == needed) return true;
-    const bool byKey = !names.list && spec_.tensors.contains(role.name);  // the caret is under the key: name it
-    std::string needs = fmt::format("{} of size {}", opText(spec_.op), layer_.size);
-    const bool readsInput = role.base == "weight_ih" || role.base == "weight";
-    const bool projected = role.base == "weight_hr" || (role.base == "weight_hh" && projection() != 0);
-    if (readsInput) needs += fmt::format(" that reads {} values", inputSize_);
-    if (projected) needs += fmt::format(" with a projection to {}", projection());
-    Diagnostic &d = diagnostics_.error("weight-shape", names.where,
-                                       fmt::format("{} {} is {}; {} needs {}{}",
-                                                   mask            ? "mask"
-                                                   : role.optional ? "bias"
-                                                                   : "weight",
-                                                   quoted(byKey && !mask ? role.name : source), shapeText(info.shape),
-                                                   needs, shapeText(needed), names.list ? " per gate" : ""));
-    d.notes.push_back({spec_.sizeWhere, "size set here"});
-    if (projected) d.notes.push_back({spec_.projectionWhere, "projection set here"});
-    if (info.shape.size() == 2 && needed.size() == 2 && info.shape[0] == needed[1] && info.shape[1] == needed[0])
-      d.notes.push_back({names.where, "it looks transposed: rows are outputs, columns are inputs"});
-    return false;
-  }
-
-  uint32_t projection() const {
-    const auto *lstm = std::get_if<ir::Lstm>(&layer_.op);
-    return lstm ? lstm->projection : 0;
-  }
-
   void loadRole(const Role &role) {
     bool renamed = false, maskRenamed = false;
-    TensorNames names = namesOf(role, "", &renamed);
-    const TensorNames maskNames = namesOf(role, "_mask", &maskRenamed);
+    TensorNames names = look_.namesOf(role, "", &renamed);
+    const TensorNames maskNames = look_.namesOf(role, "_mask", &maskRenamed);
     if (names.sources.empty() || maskNames.sources.empty()) return;  // reported when the model was read
     // PyTorch's pruned modules save <name>_orig and <name>_mask.
     std::vector<bool> original(names.sources.size());
@@ -164,7 +55,7 @@ class LayerLoader {
       original[i] = store_.has(source + "_orig");
       if (original[i]) continue;
       found = false;
-      if (renamed || !role.optional) missing(whatOf(role, false), source, names.where);
+      if (renamed || !role.optional) look_.missing(whatOf(role, false), source, names.where);
     }
     if (!found) {
       if (role.optional && !renamed) missingBiases_.push_back("bias " + quoted(names.sources[0]));
@@ -197,12 +88,12 @@ class LayerLoader {
     for (size_t i = 0; i < names.sources.size(); ++i) {
       const std::string source = names.sources[i] + (original[i] ? "_orig" : "");
       TensorInfo info;
-      const WeightStore::Entry *entry = lookUp(role, source, names, false, info);
+      const WeightStore::Entry *entry = look_.lookUp(role, source, names, false, info);
       good &= entry != nullptr;
       if (!good) continue;  // the other pieces are still looked at
       auto bytes = entry->file->read(entry->index);
       if (!bytes) {
-        damaged(*entry, names.where, bytes.takeError());
+        look_.damaged(*entry, names.where, bytes.takeError());
         return false;
       }
       std::vector<float> values = toFloats(info, bytes->bytes);
@@ -218,11 +109,11 @@ class LayerLoader {
 
   bool appendMask(const Role &role, const TensorNames &names, const std::string &source, std::vector<uint8_t> &mask) {
     TensorInfo info;
-    const WeightStore::Entry *entry = lookUp(role, source, names, true, info);
+    const WeightStore::Entry *entry = look_.lookUp(role, source, names, true, info);
     if (!entry) return false;
     auto bytes = entry->file->read(entry->index);
     if (!bytes) {
-      damaged(*entry, names.where, bytes.takeError());
+      look_.damaged(*entry, names.where, bytes.takeError());
       return false;
     }
     std::optional<size_t> nan;
@@ -242,7 +133,7 @@ class LayerLoader {
     bool good = true;
     for (const std::string &source : names.sources) {
       if (!store_.has(source)) {
-        missing("mask", source, names.where);
+        look_.missing("mask", source, names.where);
         good = false;
       } else {
         good &= appendMask(role, names, source, mask);
@@ -259,7 +150,7 @@ class LayerLoader {
       const std::string source = names.sources[i] + "_mask";
       any |= store_.has(source);
       if (!store_.has(source) && original[i]) {
-        missing("mask", source, names.where, fmt::format("; {} needs it", quoted(names.sources[i] + "_orig")));
+        look_.missing("mask", source, names.where, fmt::format("; {} needs it", quoted(names.sources[i] + "_orig")));
         good = false;
       }
     }
@@ -321,11 +212,10 @@ class LayerLoader {
 
   ir::Layer &layer_;
   const LayerSpec &spec_;
-  const std::vector<WeightFileName> &files_;
   WeightStore &store_;
   Diagnostics &diagnostics_;
   const TensorSink &sink_;
-  uint32_t inputSize_;
+  TensorLookup look_;
   std::vector<std::string> missingBiases_;
 };
 

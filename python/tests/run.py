@@ -15,7 +15,7 @@ for python in candidates:
     if python and subprocess.run([python, "-c", "import numpy, torch" if torch else "import numpy"], capture_output=True).returncode == 0:
         break
 else:
-    print("SKIPPED: no python3 with numpy and torch (apt-get install --no-install-recommends python3-torch, or set RTMC_TORCH_PYTHON)"
+    print("SKIPPED: no python3 with numpy and torch (scripts/setup.sh --tests installs Debian's, RTMC_TORCH_PYTHON names one)"
           if torch else "SKIPPED: no python3 with numpy (scripts/setup.sh installs python3-numpy)")
     sys.exit(77)
 here = pathlib.Path(__file__).resolve().parent

@@ -1,9 +1,10 @@
-// Walks sections, steps and phases. Thread t of T executes shares t, t + T, ...: which thread computes a share never
+// Runs a call on all threads. Thread t of T executes shares t, t + T, ...: which thread computes a share never
 // changes what the share computes, so the bits do not depend on T.
 #include <cstring>
 
 #include "floating_point.h"
 #include "session.h"
+#include "walk.h"
 
 namespace rtm {
 namespace {
@@ -26,30 +27,11 @@ void runPhase(rtm_session &session, rtm_phase phase, const rtm_args &args, Posit
 }
 
 // One thread's part of a call.
-void walk(rtm_session &session, Position &at) {
-  const rtm_model &model = *session.model;
-  const size_t steps = session.job.steps;
-  const size_t chunk = model.causal ? chunkOf(model) : steps;
-  rtm_args args;
-  args.buffers = session.buffers;
-  args.weights = session.weights;
-  args.max_steps = session.maxSteps;
-  for (size_t begin = 0; begin < steps; begin += chunk) {
-    args.in = session.job.in + begin * model.inputs;
-    args.out = session.job.out + begin * model.outputs;
-    args.steps = steps - begin < chunk ? steps - begin : chunk;
-    for (uint32_t s = 0; s < model.section_count; ++s) {
-      const rtm_section &section = model.sections[s];
-      const rtm_phase *phases = model.phases + section.first_phase;
-      args.parity = session.job.parity ^ static_cast<uint32_t>(begin & 1);
-      const size_t times = section.per_chunk ? 1 : args.steps;
-      for (size_t i = 0; i < times; ++i) {
-        args.step = section.backward ? times - 1 - i : i;
-        for (uint32_t p = 0; p < section.phase_count; ++p) runPhase(session, phases[p], args, at);
-        args.parity ^= 1;
-      }
-    }
-  }
+void runPart(rtm_session &session, Position &at) {
+  const rtm_phase *phases = session.model->phases;
+  walk(session, session.job, [&session, &at, phases](const rtm_args &args, const rtm_section &, uint32_t phase) {
+    runPhase(session, phases[phase], args, at);
+  });
 }
 
 }  // namespace
@@ -59,7 +41,7 @@ void runJob(rtm_session &session) {
   Team &team = session.team;
   Position at{0, session.epoch, true};
   if (team.size > 1) publish(team, 0, ++at.epoch);  // the one wake of a call
-  walk(session, at);
+  runPart(session, at);
   if (team.size > 1) waitForOthers(team, 0, ++at.epoch);
   session.epoch = at.epoch;
 }
@@ -74,7 +56,7 @@ void *workerMain(void *opaque) {
     waitFor(session.team, 0, epoch, session.team.idleSpinTicks);
     if (session.job.quit) return nullptr;
     Position at{self.index, epoch, true};
-    walk(session, at);
+    runPart(session, at);
     epoch = at.epoch + 1;
     publish(session.team, self.index, epoch);
   }

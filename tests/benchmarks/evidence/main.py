@@ -19,7 +19,7 @@ from harness import machine, options, plan  # noqa: E402
 def main(words: list[str]) -> int:
     arguments = options.parse(words, HERE / "peers")
     # What has to be installed is not looked for before the options are right.
-    from harness import measure, report
+    from harness import lyra, measure, report
     from harness.networks import Networks
     from harness.ours import Rtmc
     from harness.peers_client import Peers
@@ -30,7 +30,7 @@ def main(words: list[str]) -> int:
     rtmc, peers = Rtmc(arguments.rtmc.resolve()), Peers(arguments.peers.resolve(), environment)
     here, now = machine.describe(), machine.state()
     settings = plan.restrict(plan.QUICK if arguments.quick else plan.FULL, arguments.rates)
-    every, left_out = plan.cells(settings, here["cores"])
+    every, left_out = plan.cells(settings, here["cores"], lyra.missing())
     cells = [cell for cell in every if cell.part in arguments.only]
     lock = alone(arguments.out)
     if lock is None:

@@ -1,181 +1,237 @@
 #!/usr/bin/env python3
-"""The project's speed targets, measured on this machine: every figure is a ratio from one run, with the floor beside it.
+"""The project's speed targets beside what scripts/bench.sh measured. Reads its results; measures nothing.
 
-    targets.py --rtmc build/release/bin/rtmc [--rates 1,10,29] [--rounds 3] [--block 256x256] [--lyra FOLDER] [--json FILE]
+    targets.py [build/bench/results.json] [--block 256x256] [--json]
 
-The reference network (examples/rtmobile_gru) at each rate of Table II against ONNX Runtime's dense f32 GRU, 50 steps a call,
-one thread, in turns: one block of ONNX Runtime, one of rtmc, again. Ratios are of the minima; a pair whose rounds disagree by more
-than 25 % is marked with '?'. The roof is what a step at exactly its floor would reach: a target above it cannot be met here.
-Without onnxruntime the ratios are missing and the shares remain. --lyra: folder of lyra_16khz_*.raw.gz, for the block-pruned
-matrices that somebody else made.
+One row per target of the reference network (examples/rtmobile_gru), 50 steps a call, of Lyra's matrices, and of small dense networks,
+one step a call:
+reached    the figure that the target is about. `x rate`: times as fast as the dense f32 peer of the same turns / pruning rate
+interval   95 %, over the rounds; of a share the smallest and the largest of any round, the share itself being of the best time
+share      of the roof: floor / time (docs/json.md, `rtmc bench`)
+roof       that figure of a step at exactly its floor: a target above it cannot be met on that machine
+bytes      packed values and indices / kept weights x element size
+A cell of the full form is taken before one of the quick form. Blocks other than 256x256 are reported, not judged. Exit status 1 where
+the file cannot be used.
 """
 import argparse
+import dataclasses
 import json
 import pathlib
-import subprocess
 import sys
-import tempfile
-import time
 
-import numpy
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "evidence"))
+from harness import columns, paper, plan  # noqa: E402
+from harness.statistics import figure  # noqa: E402
+from harness.store import FORMAT  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-STEPS, WEIGHTS, UNITS, INPUTS = 50, 9_556_992, 1024, 39
-
-
-def onnx_session(layers, inputs, steps):
-    """A dense float32 chain of GRU (reset before) or LSTM layers in ONNX Runtime, one thread."""
-    import onnx
-    import onnxruntime
-    from onnx import TensorProto, helper, numpy_helper
-
-    random = numpy.random.default_rng(1)
-    nodes, constants, value, width = [], [], "x", inputs
-    for k, (op, units) in enumerate(layers):
-        gates = 3 if op == "GRU" else 4
-        for name, shape in (("W", (1, gates * units, width)), ("R", (1, gates * units, units)), ("B", (1, 2 * gates * units))):
-            constant = (random.standard_normal(shape) / numpy.sqrt(shape[-1])).astype(numpy.float32)
-            constants.append(numpy_helper.from_array(constant, f"{name}{k}"))
-        constants.append(numpy_helper.from_array(numpy.array([1]), f"axis{k}"))
-        nodes.append(helper.make_node(op, [value, f"W{k}", f"R{k}", f"B{k}"], [f"Y{k}"], hidden_size=units))
-        nodes.append(helper.make_node("Squeeze", [f"Y{k}", f"axis{k}"], [f"y{k}"]))
-        value, width = f"y{k}", units
-    graph = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [steps, 1, inputs])],
-        [helper.make_tensor_value_info(value, TensorProto.FLOAT, [steps, 1, width])], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)])
-    model.ir_version = 8
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    x = random.standard_normal((steps, 1, inputs)).astype(numpy.float32)
-
-    def measure(seconds=0.5):
-        best, end = float("inf"), time.perf_counter() + seconds
-        session.run(None, {"x": x})
-        while time.perf_counter() < end:
-            begin = time.perf_counter()
-            session.run(None, {"x": x})
-            best = min(best, time.perf_counter() - begin)
-        return best * 1e6 / steps
-
-    return measure
+RESULTS = HERE.parents[2] / "build" / "bench" / "results.json"
+JUDGED = plan.BLOCKS[0]
+STEPS = 50  # a call
+BYTES = {"f32": 4, "f16": 2, "bf16": 2}
+ALL_CORES = 1024  # no cell is left out for want of one
+SHARE, SIXTEEN_BITS, F32, F32_FROM = 0.8, 3.0, 2.0, 29  # of the dense network; x rate; x rate, from this rate on
+THREADS, SMALL = 2.0, 2.5  # x one thread; x ONNX Runtime
+LYRA = {"gru_layer": 0.7, "conv_to_gates": 0.5, "proj": 0.5}
 
 
-def rtmc_bench(rtmc, model, precision, steps_per_call=STEPS, threads=1):
-    done = subprocess.run([rtmc, "bench", str(model), "--precision", precision, "--threads", str(threads),
-                           "--steps-per-call", str(steps_per_call), "--json", "--quiet"], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"rtmc bench {model}: {done.stderr}")
-    return json.loads(done.stdout)
+@dataclasses.dataclass
+class Row:
+    what: str
+    unit: str  # of the target and of what was reached
+    target: float | None = None  # None: reported, not judged
+    reached: float | None = None
+    low: float | None = None
+    high: float | None = None
+    against: str = ""
+    times_as_fast: float | None = None
+    step_us: float | None = None
+    share: float | None = None
+    roof: float | None = None
+    bytes: float | None = None
+    verdict: str = ""
 
 
-def in_turns(rounds, peer, ours):
-    """-> (smallest peer time or None, our best reply, rounds agree)."""
-    peers, replies = [], []
-    for _ in range(rounds):
-        if peer:
-            peers.append(peer())
-        replies.append(ours())
-    times = [r["step_us_min"] for r in replies]
-    agree = all(max(t) <= 1.25 * min(t) for t in (peers, times) if t)
-    return min(peers) if peers else None, min(replies, key=lambda r: r["step_us_min"]), agree
+class NoFigure(Exception):
+    """The text says why."""
 
 
-def row(name, target, peer, reply, agree, rate=None):
-    speedup = peer / reply["step_us_min"] if peer else None
-    figures = {"what": name, "target": target, "step_us": reply["step_us_min"], "floor_us": reply["floor_us"],
-               "roofline_share": reply["roofline_share"], "peer_us": peer, "speedup": speedup, "rounds_agree": agree,
-               "packed_bytes": reply["weight_bytes"], "csr_bytes": reply["csr_bytes"], "threads": reply["threads_used"]}
-    text = "" if speedup is None else f"{speedup:8.1f} x"
-    if speedup is not None and rate:
-        figures["speedup_over_rate"] = speedup / rate
-        figures["roof_over_rate"] = peer / reply["floor_us"] / rate
-        text += f" = {speedup / rate:.2f} x rate (roof {figures['roof_over_rate']:.2f})"
-    print(f"{name:34s} {reply['step_us_min']:9.2f} us  share {reply['roofline_share']:.2f}  {text:39s}"
-          f"{' ' if agree else '?'} target {target}", flush=True)
-    return figures
+class Results:
+    def __init__(self, cells: dict):
+        known = [cell for settings in (plan.FULL, plan.QUICK) for cell in plan.cells(settings, ALL_CORES)[0]]
+        self.cells = [(cell, cells.get(cell.key)) for cell in known]
+
+    def cell(self, part: str, **values) -> dict:
+        """The first that was measured, of all that have these values; of several values in one cell, this one among them."""
+        def fits(cell, name, value):
+            own = getattr(cell, name)
+            return value in own if isinstance(own, tuple) else value == own
+        alike = [(cell, result) for cell, result in self.cells if cell.part == part and all(fits(cell, *item) for item in values.items())]
+        for _, result in alike:
+            if result is not None:
+                return result
+        raise NoFigure(f"not measured: {alike[0][0].title}")
+
+    def reference(self, block: str, rate: int, precision: str, threads: int = 1) -> dict:
+        return self.cell("reference", block=block, rate=rate, threads=threads, steps=STEPS, precisions=precision)
 
 
-def make_reference(folder, rate, block):
-    subprocess.run([sys.executable, str(ROOT / "examples/rtmobile_gru/make_model.py"), "--rate", str(rate), "--block", block,
-                    "--out", str(folder)], check=True, stdout=subprocess.DEVNULL)
-    return next(folder.rglob("model.yaml"))
+def entry_of(result: dict, name: str) -> dict:
+    entry = columns.find(result, name)
+    if entry is None or not entry["rounds"]:
+        raise NoFigure(f"not measured: {name}: {(entry or {}).get('error') or 'it was not among the competitors'}")
+    return entry
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rtmc", required=True)
-    parser.add_argument("--rates", default="1,10,19,29,43,80,103,153,245,301")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--block", default="256x256")
-    parser.add_argument("--lyra")
-    parser.add_argument("--json")
-    arguments = parser.parse_args()
-    rates = [int(rate) for rate in arguments.rates.split(",")]
+def dense_peer(result: dict) -> dict:
+    """ONNX Runtime where it was timed in these turns, else the fastest in f32."""
+    peers = [entry for entry in result["competitors"] if entry["kind"] == "peer" and entry["precision"] == "f32" and entry["dense"]
+             and entry["rounds"] and not entry["products_only"]]
+    if not peers:
+        raise NoFigure("not measured: no dense f32 peer was timed beside it")
+    return min(peers, key=lambda entry: (entry["peer"] != "onnxruntime-f32", columns.best(entry)))
+
+
+def describe(row: Row, entry: dict) -> None:
+    facts = entry["facts"]
+    row.step_us, row.share = columns.best(entry), columns.share(entry)
+    row.bytes = columns.packed_bytes(facts) / (facts["nonzeros"] * BYTES[entry["precision"]]) if facts["nonzeros"] else None
+
+
+def judge(row: Row) -> None:
+    if row.share > 1:
+        row.verdict = "disturbed: the share is above 1"
+    elif row.target is not None:
+        row.verdict = "met" if row.reached >= row.target else "missed"
+        if row.low is not None and row.low <= row.target <= row.high:
+            row.verdict += ", the interval holds the target"
+        if row.roof < row.target:
+            row.verdict += ", the roof is lower"
+
+
+def shares(row: Row, find) -> None:
+    """`find()` -> ours."""
+    entry = find()
+    describe(row, entry)
+    each = [entry["facts"]["floor_us"] / turn["min"] for turn in entry["rounds"]]
+    row.reached, row.low, row.high, row.roof = row.share, min(each), max(each), 1.0
+
+
+def ratios(row: Row, find, rate: int = 1) -> None:
+    """`find()` -> (the other, ours)."""
+    other, entry = find()
+    describe(row, entry)
+    row.against = columns.name_of(other) if "peer" in other else other["label"]
+    ratio = columns.faster(other, entry)
+    if not ratio.agrees:
+        raise NoFigure(f"not known: {ratio.text()}")
+    row.times_as_fast, row.reached, row.roof = ratio.value, ratio.value / rate, columns.best(other) / entry["facts"]["floor_us"] / rate
+    if ratio.low is not None:
+        row.low, row.high = ratio.low / rate, ratio.high / rate
+
+
+def filled(row: Row, fill, *how) -> Row:
     try:
-        dense = onnx_session([("GRU", UNITS), ("GRU", UNITS)], INPUTS, STEPS)
-    except ImportError as missing:
-        print(f"no peer: {missing}", file=sys.stderr)
-        dense = None
-    results = []
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = pathlib.Path(scratch)
-        for rate in rates:
-            model = make_reference(folder / str(rate), rate, arguments.block)
-            if rate == 1:
-                peer, reply, agree = in_turns(arguments.rounds, dense, lambda: rtmc_bench(arguments.rtmc, model, "f32"))
-                results.append(row("1x f32", "share >= 0.8", peer, reply, agree, 1))
-                continue
-            for precision, factor in (("bf16", 3), ("f16", 3), ("f32", 2)):
-                peer, reply, agree = in_turns(arguments.rounds, dense, lambda: rtmc_bench(arguments.rtmc, model, precision))
-                results.append(row(f"{rate}x {precision}", f">= {factor} x rate", peer, reply, agree, rate))
-        if 10 in rates:
-            model = folder / "10"
-            model = next(model.rglob("model.yaml"))
-            pairs = [(rtmc_bench(arguments.rtmc, model, "bf16"), rtmc_bench(arguments.rtmc, model, "bf16", threads=2))
-                     for _ in range(arguments.rounds)]
-            one = min(a["step_us_min"] for a, _ in pairs)
-            best = min((b for _, b in pairs), key=lambda b: b["step_us_min"])
-            results.append(row("10x bf16, 2 threads against 1", ">= 2.0", one, best, True))
-        if arguments.lyra:
-            subprocess.run([sys.executable, str(ROOT / "examples/lyra_gru/make_models.py"), arguments.lyra, "--out",
-                            str(folder / "lyra")], check=True, stdout=subprocess.DEVNULL)
-            for name, target in (("gru_layer", 0.7), ("conv_to_gates", 0.5), ("proj", 0.5)):
-                _, reply, agree = in_turns(
-                    arguments.rounds, None, lambda: rtmc_bench(arguments.rtmc, folder / "lyra" / name / "model.yaml", "bf16"))
-                results.append(row(f"Lyra {name} bf16", f"share >= {target}", None, reply, agree))
-        for name, layers, inputs in (("GRU 256", [("GRU", 256)], 256), ("LSTM 128 x 2", [("LSTM", 128)] * 2, 257)):
-            model = small_model(folder / name.replace(" ", ""), layers, inputs)
-            peer = onnx_session(layers, inputs, 1) if dense else None
-            peer, reply, agree = in_turns(arguments.rounds, peer, lambda: rtmc_bench(arguments.rtmc, model, "f32", 1))
-            results.append(row(f"{name} dense f32, 1 step a call", ">= 2.5", peer, reply, agree))
-    if arguments.json:
-        pathlib.Path(arguments.json).write_text(json.dumps(results, indent=2) + "\n")
+        fill(row, *how)
+        judge(row)
+    except NoFigure as problem:
+        row.verdict = str(problem)
+    return row
 
 
-def small_model(folder, layers, inputs):
-    """Dense random weights; the values do not matter for the time."""
-    sys.path.insert(0, str(ROOT / "python"))
-    from rtmc_files import save_safetensors
-    folder.mkdir(parents=True)
-    random = numpy.random.default_rng(1)
-    tensors, lines, width = {}, [], inputs
-    for k, (op, units) in enumerate(layers):
-        gates = 3 if op == "GRU" else 4
-        for role, columns in (("ih", width), ("hh", units)):
-            tensors[f"l{k}.weight_{role}"] = (random.standard_normal((gates * units, columns)) / numpy.sqrt(columns)).astype(
-                numpy.float32)
-            tensors[f"l{k}.bias_{role}"] = numpy.zeros(gates * units, numpy.float32)
-        reset = ", reset: before" if op == "GRU" else ""
-        lines.append(f"  - {{name: l{k}, op: {op.lower()}, size: {units}{reset}}}\n")
-        width = units
-    save_safetensors(folder / "weights.safetensors", tensors)
-    model = folder / "model.yaml"
-    model.write_text(f"rtm: 1\nname: small\nweights: weights.safetensors\ninputs: [{{name: x, size: {inputs}}}]\nlayers:\n"
-                     + "".join(lines) + f"outputs: [l{len(layers) - 1}]\n")
-    return model
+def reference_rows(results: Results, block: str) -> list[Row]:
+    rows = []
+    for rate in paper.RATES:
+        if rate == 1:
+            if block != JUDGED:
+                continue  # the dense network has no blocks
+            rows.append(filled(Row("1x f32", "share", SHARE), shares,
+                               lambda: entry_of(results.reference(block, 1, "f32"), "rtmc-f32")))
+        for precision in ("f32",) if rate == 1 else ("bf16", "f16", "f32"):
+            target = SIXTEEN_BITS if precision != "f32" else F32 if rate >= F32_FROM else None
+
+            def find():
+                result = results.reference(block, rate, precision)
+                return dense_peer(result), entry_of(result, f"rtmc-{precision}")
+            rows.append(filled(Row(f"{rate}x {precision}", "x rate", target if block == JUDGED else None), ratios, find, rate))
+    return rows
+
+
+def other_rows(results: Results) -> list[Row]:
+    def threads():
+        result = results.cell("scaling", block=JUDGED, rate=10, precision="bf16", threads=2)
+        return entry_of(result, "rtmc-1 thread"), entry_of(result, "rtmc-2 threads")
+
+    def same_code():
+        result = results.reference(JUDGED, 10, "bf16", 2)
+        return entry_of(result, "rtmc-bf16 one thread"), entry_of(result, "rtmc-bf16")
+
+    def small(network):
+        result = results.cell("small", network=network)
+        return dense_peer(result), entry_of(result, "rtmc-f32")
+
+    rows = [filled(Row("10x bf16, 2 threads", "x", THREADS), ratios, threads), filled(Row("... against the same code on 1", "x"), ratios, same_code)]
+    for name, target in LYRA.items():
+        rows.append(filled(Row(f"Lyra {name} bf16", "share", target), shares,
+                           lambda: entry_of(results.cell("lyra", matrix=name), "rtmc-bf16")))
+    for name, what in (("deepfilternet3", "GRU 256"), ("dtln", "LSTM 128 x 2")):
+        rows.append(filled(Row(f"{what} f32 ({name})", "x", SMALL), ratios, lambda: small(name)))
+    return rows
+
+
+def cells_of(row: Row) -> list[str]:
+    def number(value, unit=""):
+        return "" if value is None else figure(value) + unit
+    reached = number(row.reached, f" {row.unit}") if row.unit != "share" else number(row.reached)
+    if row.unit == "x rate" and row.reached is not None:
+        reached += f" ({figure(row.times_as_fast)} x)"
+    interval = "" if row.low is None else f"{figure(row.low)} - {figure(row.high)}"
+    target = "" if row.target is None else f"share {row.target:g}" if row.unit == "share" else f"{row.target:g} {row.unit}"
+    return [row.what, target, reached, interval, row.against, number(row.step_us), number(row.share), number(row.roof), number(row.bytes),
+            row.verdict]
+
+
+HEAD = ["target", "to reach", "reached", "interval", "against", "us/step", "share", "roof", "bytes", ""]
+
+
+def markdown(rows: list[Row]) -> str:
+    lines = [HEAD, *map(cells_of, rows)]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(HEAD))]
+    padded = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in lines]
+    return "\n".join([padded[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *padded[1:]])
+
+
+def read(path: pathlib.Path) -> dict:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(data, dict) or not isinstance(data.get("cells"), dict):
+        raise ValueError("it is no file of results")
+    if data.get("format") != FORMAT:
+        raise ValueError(f"its format is {data.get('format')}, not {FORMAT}")
+    return data
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=pathlib.Path, nargs="?", default=RESULTS)
+    parser.add_argument("--block", choices=plan.BLOCKS, default=JUDGED)
+    parser.add_argument("--json", action="store_true", help="one list of rows instead of a table")
+    arguments = parser.parse_args()
+    try:
+        data = read(arguments.results)
+        results = Results(data["cells"])
+        rows = reference_rows(results, arguments.block) + (other_rows(results) if arguments.block == JUDGED else [])
+        measured = ", ".join(sorted({run["date"] for run in data["runs"]}))
+        where = f"{data['identity']['machine']['processor']}, {data['identity']['rtmc']}, {measured}, blocks of {arguments.block}"
+    except OSError as problem:
+        print(f"targets.py: {arguments.results}: {problem.strerror}; scripts/bench.sh makes it", file=sys.stderr)
+        return 1
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        why = f"{problem} is missing" if isinstance(problem, KeyError) else problem
+        print(f"targets.py: {arguments.results} is not what scripts/bench.sh wrote: {why}", file=sys.stderr)
+        return 1
+    print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1) if arguments.json else f"{where}\n\n{markdown(rows)}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,5 +1,8 @@
 #include "driver/subprocess.h"
 
+#include "driver/command_words.h"
+#include "driver/messages.h"
+
 #include <doctest/doctest.h>
 
 #include <chrono>

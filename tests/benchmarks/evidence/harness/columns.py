@@ -18,6 +18,15 @@ def median(entry: dict) -> float | None:
     return values[len(values) // 2] if values else None
 
 
+def share(entry: dict) -> float | None:
+    """Of the roof: floor / time."""
+    return entry["facts"]["floor_us"] / best(entry) if entry["rounds"] else None
+
+
+def packed_bytes(facts: dict) -> int:
+    return facts["weight_bytes"] + facts["index_bytes"]
+
+
 def find(result: dict, name: str) -> dict | None:
     return next((entry for entry in result["competitors"] if entry["id"] == name), None)
 
@@ -89,9 +98,9 @@ def _times(row: Reference, entry: dict, kept: int) -> None:
     facts = entry["facts"]
     row.step_us, row.median_us = best(entry), median(entry)
     row.gops = paper.gops(kept, row.step_us)
-    row.bytes = facts["weight_bytes"] + facts["index_bytes"]
+    row.bytes = packed_bytes(facts)
     row.gbps = row.bytes / row.step_us / 1e3
-    row.share = facts["floor_us"] / row.step_us
+    row.share = share(entry)
     row.threads_used = entry.get("threads_used", facts["threads_used"])
     row.footprint_bytes = facts["footprint_bytes"]
     row.phases = tuple(zip(facts["phases"], facts["phase_us"]))
@@ -164,7 +173,7 @@ def ablation_rows(result: dict) -> list[Ablation]:
     for entry in result["competitors"]:
         facts = entry.get("facts") or {}
         worth = None if entry is full else faster(entry, full)
-        size = facts["weight_bytes"] + facts["index_bytes"] if facts else None
+        size = packed_bytes(facts) if facts else None
         rows.append(Ablation(entry["label"].removeprefix("rtmc "), entry["settings"], best(entry), worth, facts.get("loads_after"), size,
                              "" if entry is full else verdict(entry, full, worth), entry["error"]))
     return rows

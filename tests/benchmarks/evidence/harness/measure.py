@@ -2,7 +2,7 @@
 import dataclasses
 import pathlib
 
-from . import small, spy
+from . import lyra, small, spy
 from .networks import DENSE, Networks
 from .ours import Ours, Rtmc
 from .peers_client import Peer, Peers
@@ -127,6 +127,20 @@ def _ablation(bench: Bench, cell: Cell) -> dict:
     return result
 
 
+def _scaling(bench: Bench, cell: Cell) -> dict:
+    """Against the best code for one thread: it shares readings among the steps of a call, and code for several does not."""
+    network = bench.network(cell.rate, cell.block)
+    competitors = [Ours(bench.rtmc, network, f"{t} thread{'s' if t > 1 else ''}", cell.precision, t, 50) for t in (cell.threads, 1)]
+    return {"kept": network.kept, "weights": network.weights, "competitors": bench.turns(cell, competitors)}
+
+
+def _lyra(bench: Bench, cell: Cell) -> dict:
+    bench.say(f"making {cell.matrix}")
+    network = lyra.make(bench.scratch / "lyra", cell.matrix)
+    competitors = [Ours(bench.rtmc, network, precision, precision, 1, 50) for precision in ("f32", "bf16")]
+    return {"kept": network.kept, "weights": network.weights, "competitors": bench.turns(cell, competitors)}
+
+
 def _small(bench: Bench, cell: Cell) -> dict:
     bench.say(f"making {cell.network}")
     network, op, reset, what = small.make(bench.scratch / "small", cell.network)
@@ -137,4 +151,5 @@ def _small(bench: Bench, cell: Cell) -> dict:
     return _result(bench, cell, network, competitors) | {"what": what}
 
 
-_PARTS = {"machine": _machine, "dense": _dense, "reference": _reference, "sparse": _sparse, "ablation": _ablation, "small": _small}
+_PARTS = {"machine": _machine, "dense": _dense, "reference": _reference, "sparse": _sparse, "ablation": _ablation, "scaling": _scaling,
+          "small": _small, "lyra": _lyra}

@@ -26,6 +26,7 @@ class Network:
     kept: int
     steps: int = CHECK_STEPS  # rows of x
     timed_steps: int = TIMED_STEPS  # rows that rtmc's timed calls walk through
+    for_peers: bool = True  # there is a network.npz
 
     @property
     def model(self) -> pathlib.Path:
@@ -41,8 +42,8 @@ class Network:
 
 
 def read_safetensors(path: pathlib.Path) -> dict[str, numpy.ndarray]:
-    """name -> array; float32, uint8 and uint32 are all that our own files hold."""
-    kinds = {"F32": "<f4", "U8": "u1", "U32": "<u4"}
+    """name -> array; float32, uint8, uint32 and bool are all that our own files hold."""
+    kinds = {"F32": "<f4", "U8": "u1", "U32": "<u4", "BOOL": "?"}
     data = path.read_bytes()
     length = struct.unpack("<Q", data[:8])[0]
     header = json.loads(data[8:8 + length])

@@ -4,9 +4,10 @@ import dataclasses
 
 from . import paper
 
-PARTS = ("machine", "dense", "reference", "sparse", "ablation", "small")
+PARTS = ("machine", "dense", "reference", "sparse", "ablation", "scaling", "small", "lyra")
 BLOCKS = ("256x256", "64x256", "32x128")
 SMALL = ("deepfilternet3", "dtln", "silero_vad")  # networks of small.py
+LYRA = ("gru_layer", "conv_to_gates", "proj")  # matrices of lyra.py
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,15 +25,17 @@ class Settings:
     sparse_rates: tuple[int, ...]
     ablation_rates: tuple[int, ...]
     ablation_precisions: tuple[str, ...]
+    scaling_rates: tuple[int, ...]
     small: tuple[str, ...]
+    lyra: tuple[str, ...]
 
 
 FULL = Settings("full", rounds=7, seconds=0.2, forms=2, rates=paper.RATES, blocks=BLOCKS, precisions=("f32", "f16", "bf16"),
                 threads=(1, 2), steps=(1, 50), sparse_rates=paper.RATES[1:], ablation_rates=(10, 29, 103, 301),
-                ablation_precisions=("bf16", "f32"), small=SMALL)
+                ablation_precisions=("bf16", "f32"), scaling_rates=(10,), small=SMALL, lyra=LYRA)
 QUICK = Settings("quick", rounds=3, seconds=0.08, forms=1, rates=(10, 29, 103), blocks=BLOCKS[:1], precisions=("bf16",),
                  threads=(1,), steps=(50,), sparse_rates=(29,), ablation_rates=(29,), ablation_precisions=("bf16",),
-                 small=SMALL[:1])
+                 scaling_rates=(), small=SMALL[:1], lyra=())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,11 +78,13 @@ def restrict(settings: Settings, rates: tuple[int, ...] | None) -> Settings:
     pruned = tuple(rate for rate in rates if rate > 1)
     chosen = {"sparse_rates": settings.sparse_rates, "ablation_rates": settings.ablation_rates}
     chosen = {name: tuple(r for r in pruned if r in usual) or pruned[:1] for name, usual in chosen.items()}
-    return dataclasses.replace(settings, rates=rates, **chosen)
+    scaling = tuple(rate for rate in settings.scaling_rates if rate in rates)
+    return dataclasses.replace(settings, rates=rates, scaling_rates=scaling, **chosen)
 
 
-def cells(settings: Settings, cores: int, only: tuple[str, ...] = PARTS) -> tuple[list[Cell], list[str]]:
-    """-> cells in the order in which they are measured, and what is left out, in words. Cells of one network follow each other."""
+def cells(settings: Settings, cores: int, lyra_missing: str = "") -> tuple[list[Cell], list[str]]:
+    """-> cells in the order in which they are measured, and what is left out, in words. Cells of one network follow each other.
+    `lyra_missing`: why Lyra's matrices cannot be had, or ""."""
     how = (("rounds", settings.rounds), ("seconds", settings.seconds), ("forms", settings.forms))
     threads = tuple(t for t in settings.threads if t <= cores)
     left_out = [f"{t} threads: this machine has {cores} core{'s' if cores > 1 else ''}" for t in settings.threads if t > cores]
@@ -100,5 +105,12 @@ def cells(settings: Settings, cores: int, only: tuple[str, ...] = PARTS) -> tupl
                 found += [Cell("sparse", (("block", block), ("rate", rate), ("threads", t)), how) for t in threads]
             if rate in settings.ablation_rates:
                 found += [Cell("ablation", (("block", block), ("rate", rate), ("precision", p)), how) for p in settings.ablation_precisions]
+            if rate in settings.scaling_rates:
+                found += [Cell("scaling", (("block", block), ("rate", rate), ("precision", "bf16"), ("threads", t)), how)
+                          for t in threads if t > 1]
     found += [Cell("small", (("network", name),), how) for name in settings.small]
-    return [cell for cell in found if cell.part in only], left_out
+    if settings.lyra and lyra_missing:
+        left_out.append(f"Lyra's matrices: {lyra_missing}")
+    else:
+        found += [Cell("lyra", (("matrix", name),), how) for name in settings.lyra]
+    return found, left_out

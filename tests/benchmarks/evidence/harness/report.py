@@ -43,9 +43,15 @@ def collect(store: Store, cells: list[Cell], facts: dict) -> list[Part]:
             *rivals(measured, main),
             Part("heading", "What each idea is worth"), Part("text", words.ABLATION),
             *(Part("table", tables.ablation(cell, result)) for cell, result in measured if cell.part == "ablation"),
+            *section("What a second thread is worth", words.SCALING, tables.scaling(measured)),
             Part("heading", "What the machine can do"), Part("text", words.LIMITS),
             *(Part("table", table) for table in (tables.limits(machine) if machine else [])),
             Part("heading", "How it was measured"), Part("text", words.HOW)]
+
+
+def section(heading: str, text: str, found: list[tables.Table]) -> list[Part]:
+    """Nothing without a table."""
+    return [Part("heading", heading), Part("text", text), *(Part("table", table) for table in found)] if found else []
 
 
 def rivals(measured: list[tuple[Cell, dict]], main: tuple) -> list[Part]:
@@ -64,7 +70,7 @@ def rivals(measured: list[tuple[Cell, dict]], main: tuple) -> list[Part]:
     if small:
         parts += [Part("heading", "Small real networks, dense"), Part("text", words.SMALL)]
         parts += [Part("table", tables.rivals(f"{cell.network}: {result['what']}", result)) for cell, result in small]
-    return parts
+    return parts + section("Matrices that somebody else pruned", words.LYRA, tables.lyra(measured))
 
 
 def pictures(measured: list[tuple[Cell, dict]], rows: list[Reference], main_rows: list[Reference], machine: dict | None,

@@ -23,8 +23,8 @@ def _extractor():
     return module
 
 
-def _random_arrays(name: str) -> dict:
-    op, reset, width, units, layers, outputs = SHAPES[name]
+def random_arrays(op: str, reset: str, width: int, units: int, layers: int, outputs: int, activation: str = "sigmoid") -> dict:
+    """Of a dense network, as network.npz has them. `outputs`: of a linear layer behind the others, 0: there is none."""
     random, gates = numpy.random.default_rng(5), {"gru": 3, "lstm": 4}[op]
 
     def matrix(rows, columns):
@@ -36,7 +36,7 @@ def _random_arrays(name: str) -> dict:
                    f"bias_ih{k}": matrix(1, gates * units)[0], f"bias_hh{k}": matrix(1, gates * units)[0]}
         width = units
     if outputs:
-        arrays |= {"linear_weight": matrix(outputs, units), "linear_bias": matrix(1, outputs)[0], "linear_activation": "sigmoid"}
+        arrays |= {"linear_weight": matrix(outputs, units), "linear_bias": matrix(1, outputs)[0], "linear_activation": activation}
     return arrays
 
 
@@ -47,7 +47,7 @@ def make(work: pathlib.Path, name: str, models: pathlib.Path = ROOT.parent / "sh
         network, source = extract.extract(name, models), f"weights of {extract.NETWORKS[name][0]}"
     except (ImportError, OSError, ValueError) as problem:
         reason = "../shared/models is not here" if isinstance(problem, OSError) else str(problem)
-        network, source = extract.from_arrays(_random_arrays(name)), f"random weights of that shape ({reason})"
+        network, source = extract.from_arrays(random_arrays(*SHAPES[name])), f"random weights of that shape ({reason})"
     folder = work / name
     x = extract.frames(network)
     extract.write(folder, name, network, x)

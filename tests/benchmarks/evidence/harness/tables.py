@@ -45,6 +45,10 @@ def steps_words(steps: int) -> str:
     return f"{'one step' if steps == 1 else f'{steps} steps'} a call"
 
 
+def share_words(value: float) -> str:
+    return us(value) + (" (above 1: disturbed)" if value > 1 else "")
+
+
 REFERENCE_HEAD = ["rate", "kept 1 in", "precision", "us/step min", "median", "GOP", "GOP/s", "x our dense", "x best dense peer",
                   "x best dense f32 peer", "sparsity efficiency", "KiB", "GB/s", "roofline share", "threads used", "paper: x on its CPU",
                   "on its GPU"]
@@ -74,9 +78,8 @@ def reference_row(row: Reference, two: bool) -> list[str]:
     start = [f"{row.rate}x", f"{row.compression:.2f}", row.precision]
     if row.error:
         return start + [f"not measured: {row.error}"] + [""] * (len(REFERENCE_HEAD) - 4 + two)
-    share = us(row.share) + (" (above 1: disturbed)" if row.share > 1 else "")
     cells = [us(row.step_us), us(row.median_us), f"{row.gop:.4f}", us(row.gops), times(row.over_dense) if row.rate > 1 else "1",
-             times(row.over_best), times(row.over_f32), us(row.efficiency), f"{row.bytes / 1024:,.0f}", us(row.gbps), share,
+             times(row.over_best), times(row.over_f32), us(row.efficiency), f"{row.bytes / 1024:,.0f}", us(row.gbps), share_words(row.share),
              str(row.threads_used),
              figure(speedup(row.rate, "cpu")), figure(speedup(row.rate, "gpu"))]
     return start + cells + ([times(row.over_one_thread)] if two else [])
@@ -109,6 +112,36 @@ def ablation(cell, result: dict) -> Table:
             lines.append([row.label, row.options, us(row.step_us), times(row.worth), number(row.loads), number(row.bytes), row.verdict])
     head = ["", "option", "us/step min", "time / time of the full compiler", "loads", "bytes", "worth"]
     return Table(f"{cell.rate}x, {cell.precision}", head, lines, "", True, 2, True)
+
+
+def scaling(measured: list) -> list[Table]:
+    """What several threads are worth, beside the best code for one."""
+    lines = []
+    for cell, result in ((cell, result) for cell, result in measured if cell.part == "scaling"):
+        several, one = result["competitors"]
+        start = [f"{cell.rate}x", cell.precision, str(cell.threads)]
+        if error := several["error"] or one["error"]:
+            lines.append(start + [f"not measured: {error}", "", "", ""])
+        else:
+            lines.append(start + [us(columns.best(one)), us(columns.best(several)), times(columns.faster(one, several)),
+                                  share_words(columns.share(several))])
+    head = ["rate", "precision", "threads", "us/step on one", "on all", "x one thread", "roofline share"]
+    return [Table("Threads", head, lines, words=2)] if lines else []
+
+
+def lyra(measured: list) -> list[Table]:
+    lines = []
+    for cell, result in ((cell, result) for cell, result in measured if cell.part == "lyra"):
+        for entry in result["competitors"]:
+            start = [cell.matrix, f"{result['weights'] / result['kept']:.2f}", entry["precision"]]
+            if entry["error"]:
+                lines.append(start + [f"not measured: {entry['error']}"] + [""] * 4)
+                continue
+            size, step = columns.packed_bytes(entry["facts"]), columns.best(entry)
+            lines.append(start + [us(step), us(columns.median(entry)), f"{size / 1024:,.0f}", us(size / step / 1e3),
+                                  share_words(columns.share(entry))])
+    head = ["matrix", "kept 1 in", "precision", "us/step min", "median", "KiB", "GB/s", "roofline share"]
+    return [Table("Lyra's WaveGRU", head, lines, words=3)] if lines else []
 
 
 def limits(machine: dict) -> list[Table]:

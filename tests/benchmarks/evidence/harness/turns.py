@@ -66,7 +66,8 @@ def _check(competitor, peers: Peers, scratch: pathlib.Path) -> None:
     judge, reset = competitor.entry.get("peer"), competitor.entry.get("reset", "before")
     if not isinstance(competitor, Peer):
         # rtmc bench has checked the code against the interpreter; this compares the network that it was given, too.
-        judge = None if competitor.options else peers.judge_of(competitor.entry["precision"])
+        comparable = competitor.network.for_peers and not competitor.options
+        judge = peers.judge_of(competitor.entry["precision"]) if comparable else None
         if judge is None:
             competitor.entry["agreement"] = None
             return

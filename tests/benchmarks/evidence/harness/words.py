@@ -40,10 +40,16 @@ SPARSE = "Ours is a whole step with its gates, one step a call; theirs are the p
 ABLATION = _paragraph("""Each is switched off alone, with an option of the compiler; one thread, 50 steps a call, in turns with the
 full compiler. Loads: of inputs, per step.""")
 
+SCALING = _paragraph("""Against the best code for one thread, which shares readings among the steps of a call; code for several does not.
+`x one thread` in the tables of the reference network is the same code on one. 50 steps a call.""")
+
 LIMITS = _paragraph("""Measured in the same run by `rtmc machine`; the floors above stand on the same measurements, taken beside each
 kernel.""")
 
 SMALL = "One frame a call, f32, one thread. The networks' weights are those of the models named, where they could be read."
+
+LYRA = _paragraph("""Three matrices of Lyra's WaveGRU, pruned by its authors in blocks, each as a linear layer; one thread, 50 steps a
+call. `gru_layer` has 64x64 blocks on the diagonals of its gates, the other two have 4x4 blocks.""")
 
 CAPTIONS = {
     "speedups": "Speed-up against compression rate (the paper's Figure 4), {where}. Upright strokes are intervals, where larger than a "

@@ -59,6 +59,7 @@ def runner():
         else:
             time.sleep(0.01)
             step = (200.0 if text.startswith("1_") else 8.0) / (2 if "bf16" in text else 1) * (3 if "--no-reorder" in text else 1)
+            step /= 1.6 if request["threads"] > 1 else 1
             print(json.dumps({"ok": True, "step_us_min": step, "step_us_median": step * 1.2, "repetitions": 5, "calls_per_repetition": 2,
                               "threads_used": request["threads"]}), flush=True)
             continue

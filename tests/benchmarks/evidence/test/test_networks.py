@@ -1,4 +1,5 @@
 """The networks that peers and rtmc are given must be the same network, and what the report draws of one must be its pattern."""
+import gzip
 import pathlib
 import sys
 import tempfile
@@ -45,6 +46,24 @@ class Made(unittest.TestCase):
         self.assertTrue(made["deepfilternet3"][3].startswith("GRU 256, 256 -> 256, 393,216 weights; "))
         self.assertTrue(made["dtln"][3].startswith("LSTM 128 x 2 and a linear layer, 257 -> 257, 361,088 weights; "))
 
+    def test_matrices_of_others(self):
+        raw, random = self.folder / "raw", numpy.random.default_rng(2)
+        self.assertEqual(lyra.missing(raw), "../shared/models/lyra_wavegru is not here")
+        raw.mkdir()
+        kept = {}
+        for layer, rows in (("gru_layer", 3072), ("conv_to_gates", 3072), ("ar_to_gates", 3072), ("proj", 512)):
+            mask = random.random((rows, 4)) < 0.2
+            kept[layer] = int(mask.sum())
+            for kind, values in (("weights", mask * 0.5), ("mask", mask), ("bias", numpy.zeros(rows))):
+                with gzip.open(raw / f"lyra_16khz_{layer}_{kind}.raw.gz", "wb") as file:
+                    file.write(values.astype("<f4").tobytes())
+        self.assertEqual(lyra.missing(raw), "")
+        for name in plan.LYRA:
+            network = lyra.make(self.folder / "made", name, raw)
+            self.assertEqual((network.inputs, network.weights, network.kept), (4, 4 * network.outputs, kept[name]))
+            self.assertIn(f"name: lyra_{name}\n", network.model.read_text())
+            self.assertEqual(numpy.load(network.x).shape, (network.steps, 4))
+
     def test_a_mask_survives_its_way_into_the_report(self):
         mask = numpy.random.default_rng(1).random((37, 21)) < 0.3
         numpy.testing.assert_array_equal(spy.unpack(spy.pack(mask), list(mask.shape)), mask)
@@ -58,7 +77,7 @@ if __name__ == "__main__":
     except ImportError as missing:
         print(f"SKIPPED: {missing}")
         sys.exit(77)
-    from harness import paper, plan, small, spy
+    from harness import lyra, paper, plan, small, spy
     from harness.networks import Networks, read_safetensors
     from harness.processes import Failed
     unittest.main(verbosity=2)

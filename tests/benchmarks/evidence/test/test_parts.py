@@ -113,6 +113,11 @@ class Planning(unittest.TestCase):
         self.assertEqual({cell.threads for cell in cells if cell.part == "reference"}, {1})
         self.assertEqual(left_out, ["2 threads: this machine has 1 core"])
 
+    def test_matrices_that_are_not_here_are_left_out_and_said_so(self):
+        cells, left_out = plan.cells(plan.FULL, 2, "they are gone")
+        self.assertEqual((left_out, [cell for cell in cells if cell.part == "lyra"]), (["Lyra's matrices: they are gone"], []))
+        self.assertEqual(plan.cells(plan.QUICK, 2, "they are gone")[1], [], "the quick form does not ask for them")
+
     def test_quick_and_full_results_are_not_mixed(self):
         quick, full = (plan.cells(settings, 2)[0] for settings in (plan.QUICK, plan.FULL))
         self.assertFalse({cell.key for cell in quick} & {cell.key for cell in full})
@@ -120,6 +125,7 @@ class Planning(unittest.TestCase):
     def test_rates_that_were_asked_for_are_ablated(self):
         settings = plan.restrict(plan.QUICK, (43,))
         self.assertEqual((settings.rates, settings.ablation_rates, settings.sparse_rates), ((43,), (43,), (43,)))
+        self.assertEqual([plan.restrict(plan.FULL, rates).scaling_rates for rates in ((43,), (10, 43))], [(), (10,)])
 
     def test_options(self):
         self.assertEqual(options.rates_of("29, 10x"), (10, 29))

@@ -80,6 +80,15 @@ class Run(unittest.TestCase):
         self.assertNotRegex(html, r'(src|href)="(?!#|data:)')
         self.assertEqual(html.count("<table>"), html.count("</table>"))
 
+    @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "one core")
+    def test_threads_and_matrices_of_others(self):
+        self.run_("--rates", "10", "--only", "scaling,lyra")
+        text = self.report()
+        # 4 us on one thread; 2 us is the floor.
+        self.assertIn("| 10x | bf16 | 2 | 4.00 | 2.50 | 1.60 (1.60 - 1.60) | 0.80 |", text)
+        for matrix in ("gru_layer", "conv_to_gates", "proj"):
+            self.assertIn(f"| {matrix} | 12.50 | bf16 | 4.00 | 4.80 | 5 | 1.28 | 0.50 |", text)
+
     def test_pictures(self):
         try:
             import matplotlib  # noqa: F401

@@ -4,7 +4,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import main  # noqa: E402
-from harness import networks, turns  # noqa: E402
+from harness import lyra, networks, turns  # noqa: E402
 
 
 def make(self, name, rate, block):
@@ -15,6 +15,14 @@ def make(self, name, rate, block):
     return networks.Network(folder, 3, 4, 1000, 1000 // rate)
 
 
+def make_lyra(work, name):
+    (work / name).mkdir(parents=True)
+    (work / name / "model.yaml").write_text("rtm: 1\n")
+    networks.write_inputs(work / name, 3)
+    return networks.Network(work / name, 3, 4, 1000, 80, for_peers=False)
+
+
 networks.Networks._make = make
+lyra.make, lyra.missing = make_lyra, lambda: ""
 turns.delays = lambda pid: {}  # tests may run on a busy machine
 sys.exit(main.main(sys.argv[1:]))

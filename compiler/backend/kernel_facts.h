@@ -1,0 +1,46 @@
+// Owns: what the parts of a kernel's text share: facts that follow from its plan, the names of its sums, where values
+// stand. Refuses to own: the text itself (kernel_text, kernel_interface, kernel_steps).
+#pragma once
+
+#include "backend/kernel_text.h"
+
+namespace rtmc::backend {
+
+/// Vectors of rows that are summed at a time: with the chains, half of the registers.
+constexpr uint32_t kVectorsPerPass = 4;
+/// F16x4: entries of one chain in half precision, and sums that the chains are added to by turns.
+constexpr uint32_t kHalfChain = 4, kHalfSums = 2;
+
+struct KernelFacts {
+  explicit KernelFacts(const KernelPlan &plan);
+
+  const KernelPlan &plan;
+  const ir::TileShape &shape;
+  bool half, bf16;
+  uint32_t chains, lanes;
+  uint64_t vectorBytes;              // bf16: a vector of words is two entries'
+  std::optional<uint64_t> perEntry;  // values; unknown in a partial tile whose rows are an argument
+
+  /// Entries per round of the loop: a multiple of every number of chains.
+  uint32_t block() const { return half ? kHalfChain * kHalfSums : 4; }
+  /// Where every load of values comes with one of a column, the loads are what limits: a round's four columns are then
+  /// read as one word. Wider tiles lose more by taking it apart.
+  bool columnsAtOnce() const;
+  /// Vectors in the last result of the last pass. Fewer than `width`: some result has fewer rows than lanes.
+  uint32_t lastGroup() const;
+
+  std::string vectorType() const;
+  /// The type that holds vector j in half precision and, where there is one before `end`, its neighbour.
+  std::string halfType(uint32_t j, uint32_t end) const;
+  /// Bytes of some entries' values: a number, or in terms of the template's `stride`.
+  std::string entriesBytes(uint32_t count) const;
+  /// Where the values of a vector of an entry stand.
+  std::string valueOffset(uint32_t entry, uint32_t vector) const;
+};
+
+std::string_view indexType(ir::IndexWidth);
+/// " + 4", or nothing.
+std::string plus(uint64_t offset);
+std::string sumName(uint32_t chain, uint32_t vector);
+
+}  // namespace rtmc::backend

@@ -1,0 +1,157 @@
+#include "backend/kernel_steps.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace rtmc::backend {
+namespace {
+
+using Values = std::vector<TemplateValue>;
+
+class Steps {
+ public:
+  explicit Steps(const KernelFacts &facts) : f_(facts) {}
+
+  void add(TemplateValue &p, uint32_t first, uint32_t end) const {
+    Values steps, tail;
+    const uint32_t count = f_.plan.entries.value_or(f_.block());
+    if (f_.half) {
+      // Chains are added to the sums by turns; an incomplete one at the end always to the first.
+      const uint32_t whole = count / kHalfChain;
+      for (uint32_t g = 0; g < whole; ++g)
+        steps.push_back(halfStep(g * kHalfChain, kHalfChain, g % kHalfSums, first, end, false));
+      if (count % kHalfChain) steps.push_back(halfStep(whole * kHalfChain, count % kHalfChain, 0, first, end, false));
+      if (!f_.plan.entries) {
+        tail.push_back(halfStep(0, kHalfChain, 0, first, end, false));
+        tail.back()["advances"] = f_.entriesBytes(kHalfChain);
+        tail.push_back(halfStep(0, 2, 0, first, end, true));
+      }
+    } else {
+      const uint32_t stride = f_.bf16 ? 2 : 1;
+      for (uint32_t i = 0; i < count; i += stride) steps.push_back(step(i, first, end, true));
+      if (!f_.plan.entries)
+        for (uint32_t i = 0; i + stride < f_.block(); i += stride) tail.push_back(step(i, first, end, false));
+    }
+    p["steps"] = std::move(steps);
+    p["tail"] = std::move(tail);
+  }
+
+ private:
+  /// The element of x that entry `index` (of the loop's round, or of the whole list) starts at.
+  std::string columnOf(uint32_t index, bool inRound) const {
+    if (inRound && f_.columnsAtOnce())
+      return fmt::format("static_cast<{}>(four{})", indexType(f_.plan.columnWidth),
+                         index == 0 ? "" : fmt::format(" >> {}", index * 8 * bytesOf(f_.plan.columnWidth)));
+    if (f_.plan.columns) return std::to_string((*f_.plan.columns)[index]);
+    std::string entry = f_.plan.entries ? std::to_string(index) : "k" + plus(index);
+    if (!f_.shape.denseColumns) return fmt::format("columns[{}]", entry);
+    if (f_.shape.width == 1) return entry;
+    if (f_.plan.entries) return std::to_string(uint64_t{index} * f_.shape.width);
+    return index == 0 ? fmt::format("k * {}", f_.shape.width) : fmt::format("({}) * {}", entry, f_.shape.width);
+  }
+
+  std::string xOf(uint32_t index, bool inRound) const {
+    const std::string column = columnOf(index, inRound);
+    return column == "0" ? "x" : "x + " + column;
+  }
+
+  std::string gatheredX(uint32_t index, uint32_t vector) const {
+    const uint64_t ofVector = uint64_t{vector} * f_.lanes;
+    if (!f_.perEntry)
+      return fmt::format("gather<{}>(x, c{}{})", f_.vectorType(),
+                         index == 0 ? "" : fmt::format(" + {} * rowCount", index), plus(ofVector));
+    const uint64_t entry = index * *f_.perEntry;
+    if (!f_.plan.columns) return fmt::format("gather<{}>(x, c{})", f_.vectorType(), plus(entry + ofVector));
+    // Lanes without a row take any column.
+    const auto column = [&](uint32_t i) {
+      return (*f_.plan.columns)[entry + std::min(ofVector + i, *f_.perEntry - 1)];
+    };
+    if (f_.lanes == 1) return fmt::format("x[{}]", column(0));
+    std::vector<std::string> lanes;
+    for (uint32_t i = 0; i < f_.lanes; ++i) lanes.push_back(fmt::format("x[{}]", column(i)));
+    return fmt::format("{}{{{}}}", f_.vectorType(), fmt::join(lanes, ", "));
+  }
+
+  /// One entry, of bf16 two: what is read, and which sums it goes to.
+  TemplateValue step(uint32_t index, uint32_t firstVector, uint32_t endVector, bool inRound) const {
+    TemplateValue s;
+    const uint32_t chain = index % f_.chains;
+    s["name"] = fmt::format("x{}", index);
+    s["oddName"] = fmt::format("x{}", index + 1);
+    if (!f_.shape.gather) {
+      s["x"] = xOf(index, inRound);
+      if (f_.bf16) s["oddX"] = xOf(index + 1, inRound);
+    }
+    Values vectors;
+    for (uint32_t j = firstVector; j < endVector; ++j) {
+      TemplateValue v;
+      v["sum"] = sumName(chain, j);
+      v["offset"] = f_.valueOffset(index, j - firstVector);
+      if (f_.bf16) {
+        v["oddSum"] = sumName((index + 1) % f_.chains, j);
+        v["word"] = fmt::format("w{}_{}", index, j);
+      }
+      if (f_.shape.gather) {
+        v["x"] = gatheredX(index, j);
+        if (f_.bf16) v["oddX"] = gatheredX(index + 1, j);
+      }
+      vectors.push_back(std::move(v));
+    }
+    s["vectors"] = std::move(vectors);
+    s["guard"] = fmt::format("k{} < entries", plus(index));
+    s["advances"] = "";
+    return s;
+  }
+
+  // ---- half precision
+
+  /// Up to four entries from `index` on. `rest`: one to three, their number known at run time.
+  TemplateValue halfStep(uint32_t index, uint32_t count, uint32_t sum, uint32_t firstVector, uint32_t endVector,
+                         bool rest) const {
+    TemplateValue s;
+    Values entries, vectors;
+    const auto chainName = [&](uint32_t j) { return fmt::format("h{}_{}", index / kHalfChain, j); };
+    for (uint32_t e = 0; e < count; ++e) {
+      TemplateValue entry;
+      const bool later = rest && e == 1;
+      entry["rest"] = later;
+      entry["name"] = later ? std::string("next") : fmt::format("x{}", index + e);
+      entry["x"] = fmt::format("x[{}]", columnOf(later ? 0 : index + e, false));
+      Values halves;
+      for (uint32_t j = firstVector; j < endVector; j += 2) {
+        TemplateValue h;
+        h["first"] = e == 0;
+        h["type"] = f_.halfType(j, endVector);
+        h["chain"] = chainName(j);
+        h["offset"] = f_.valueOffset(index + (later ? 0 : e), j - firstVector);
+        halves.push_back(std::move(h));
+      }
+      entry["halves"] = std::move(halves);
+      entries.push_back(std::move(entry));
+    }
+    for (uint32_t j = firstVector; j < endVector; ++j) {
+      TemplateValue v;
+      v["sum"] = sumName(sum, j);
+      v["part"] = (j - firstVector) % 2;
+      v["chain"] = chainName(j - (j - firstVector) % 2);
+      vectors.push_back(std::move(v));
+    }
+    s["entries"] = std::move(entries);
+    s["vectors"] = std::move(vectors);
+    s["advances"] = "";
+    s["guard"] = rest ? "k < entries" : "k + 4 <= entries";
+    return s;
+  }
+
+  const KernelFacts &f_;
+};
+
+}  // namespace
+
+void addSteps(const KernelFacts &facts, TemplateValue &pass, uint32_t first, uint32_t end) {
+  Steps(facts).add(pass, first, end);
+}
+
+}  // namespace rtmc::backend
