@@ -49,6 +49,8 @@ def ship(options: argparse.Namespace, names: dict[str, str], out: Path, say: Cal
                 content[f"{name}.{suffix}"] = (made / f"{name}.{suffix}").read_bytes()
             delay = final["run"]["delay"]
             cards[name] = {"run": run, "delay": delay, "settings": scores["settings"], "rates": scores["rates"],
+                           "network": {"inputs": test.inputs(0).shape[1], "units": model.gru.hidden_size, "layers": model.gru.num_layers,
+                                       "reset": "before" if final["run"]["cell"] == "gru_reset_before" else "after", "linear": len(PHONES)},
                            "pytorch_per": scores["parts"]["test"]["per"], "per": {}}
             for precision in PRECISIONS:
                 net = rtmc.compile(made / f"{name}.yaml", precision=precision)

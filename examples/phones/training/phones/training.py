@@ -25,6 +25,7 @@ from .run import Run
 Say = Callable[[str], None]
 WARM_UP = 0.25     # of dense training; of a pruned run half an epoch
 EPOCHS_LEAST = 0.5
+FUSED = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 4)  # on the CPU since then; a tenth of an epoch
 
 
 class RunError(RuntimeError):
@@ -72,7 +73,7 @@ class Training:
         self.model = Recognizer(run.units, cell=run.cell, dropout=run.dropout)
         if parent is not None:
             self.model.load_state_dict(load_final(parent)["model"])
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=run.peak, weight_decay=run.weight_decay)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=run.peak, weight_decay=run.weight_decay, fused=FUSED)
         self.pruner: Pruner | None = None
         if run.pruning is not None:
             self.pruner = Pruner(self.model, run.pruning)
