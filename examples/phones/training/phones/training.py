@@ -25,7 +25,9 @@ from .run import Run
 Say = Callable[[str], None]
 WARM_UP = 0.25     # of dense training; of a pruned run half an epoch
 EPOCHS_LEAST = 0.5
-FUSED = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 4)  # on the CPU since then; a tenth of an epoch
+VERSION = tuple(map(int, torch.__version__.split(".")[:2]))
+# AdamW in one kernel is a tenth of an epoch shorter; PyTorch has it for the CPU since 2.4.
+FUSED = {"fused": True} if VERSION >= (2, 4) else {}
 
 
 class RunError(RuntimeError):
@@ -34,7 +36,8 @@ class RunError(RuntimeError):
 
 def precision() -> torch.dtype:
     """bfloat16 products where the processor has instructions for them."""
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() and _has_bf16() else torch.float32
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    return torch.bfloat16 if supported() and _has_bf16() else torch.float32
 
 
 def _has_bf16() -> bool:
@@ -47,7 +50,7 @@ def _has_bf16() -> bool:
 
 @contextmanager
 def products_in(dtype: torch.dtype) -> Iterator[None]:
-    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
         yield
 
 
@@ -65,15 +68,16 @@ def learning_rate(run: Run, pruner: Pruner | None, epoch: float, retrained: floa
 
 
 class Training:
-    """`variants`: the training part in its variants; `development`: watched, never trained on."""
+    """`variants`: the training part in its variants; `development`: watched, never trained on. `dtype`: of products, default precision()."""
 
-    def __init__(self, run: Run, folder: Path, variants: list[Part], development: Part, parent: Path | None, say: Say):
+    def __init__(self, run: Run, folder: Path, variants: list[Part], development: Part, parent: Path | None, say: Say,
+                 dtype: torch.dtype | None = None):
         self.run, self.folder, self.variants, self.development, self.say = run, folder, variants, development, say
         torch.manual_seed(run.seed)
         self.model = Recognizer(run.units, cell=run.cell, dropout=run.dropout)
         if parent is not None:
             self.model.load_state_dict(load_final(parent)["model"])
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=run.peak, weight_decay=run.weight_decay, fused=FUSED)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=run.peak, weight_decay=run.weight_decay, **FUSED)
         self.pruner: Pruner | None = None
         if run.pruning is not None:
             self.pruner = Pruner(self.model, run.pruning)
@@ -81,7 +85,7 @@ class Training:
             self.pruner.attach(self.optimizer)
         self.averaged = AveragedModel(self.model)
         self.epoch = self.updates = 0
-        self.dtype = precision()
+        self.dtype = dtype or precision()
         self.loss = nn.CrossEntropyLoss(ignore_index=IGNORED, label_smoothing=run.smoothing)
 
     def go_on(self) -> None:
@@ -208,7 +212,7 @@ def load_final(folder: Path) -> dict[str, Any]:
     path = folder / "final.pt"
     if not path.exists():
         raise RunError(f"{path} does not exist: that run is not finished")
-    return torch.load(path, map_location="cpu", weights_only=True)
+    return torch.load(path, map_location="cpu", weights_only=VERSION >= (2, 0))  # the safe reader of 1.13 knows no floats
 
 
 def _cut(log: Path, epochs: int) -> None:

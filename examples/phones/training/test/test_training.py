@@ -56,16 +56,16 @@ class Runs(unittest.TestCase):
             if len(lines) == stop_after:
                 raise Stop
         (self.folder / folder).mkdir(exist_ok=True)
-        training.Training(run, self.folder / folder, self.variants, self.development, parent, say).go_on()
+        training.Training(run, self.folder / folder, self.variants, self.development, parent, say, torch.float32).go_on()
         return training.load_final(self.folder / folder)
 
-    def dense(self, epochs=12):
-        return self.go(Run("dense", 1, units=20, epochs=epochs, batch=4, delay=1, peak=1e-2, dropout=0.1), "dense")
+    def dense(self, epochs=20):
+        return self.go(Run("dense", 1, units=20, epochs=epochs, batch=2, window=5, delay=1, peak=2e-2, dropout=0.1), "dense")
 
     def test_learns(self):
         self.assertGreater(self.dense()["development_accuracy"], 0.8)
         log = [json.loads(line) for line in (self.folder / "dense" / "log.jsonl").read_text().splitlines()]
-        self.assertEqual([r["epoch"] for r in log], list(range(1, 13)))
+        self.assertEqual([r["epoch"] for r in log], list(range(1, 21)))
         self.assertLess(log[-1]["loss"], log[0]["loss"])
 
     def test_a_chain_keeps_its_columns(self):
