@@ -1,6 +1,7 @@
 """The report's pictures (matplotlib, SVG, readable in black and white)."""
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def error_against_rate(rows: list[Row], paper: dict[float, dict[str, float]], pa
         chosen = [r for r in rows if r.table == table and r.loss is not None]
         if chosen:
             x, y = [r.realised for r in chosen], [r.loss.value for r in chosen if r.loss]
-            error = [[r.loss.value - r.loss.low for r in chosen if r.loss], [r.loss.high - r.loss.value for r in chosen if r.loss]]
+            error = [[max(0.0, d) for d in side] for side in ([r.loss.value - r.loss.low for r in chosen if r.loss],
+                                                              [r.loss.high - r.loss.value for r in chosen if r.loss])]
             axes.errorbar(x, y, error, fmt=mark, color=_GREY.get(table, "0.5"), markersize=6, linewidth=1, capsize=2, label=f"{table}")
     rates = sorted(paper)
     axes.plot(rates, [paper[r]["loss"] for r in rates], "k--", linewidth=1, label="RTMobile, TIMIT (Table I)")
@@ -58,7 +60,6 @@ def curves(folder: Path, names: list[str], path: Path) -> None:
 
 
 def _save(figure: plt.Figure, path: Path) -> None:
-    import io
     buffer = io.BytesIO()
     with plt.rc_context({"svg.hashsalt": path.name}):
         figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
