@@ -60,8 +60,6 @@ std::string Session::outputPath() const {
 }
 
 int Session::refuseWhatIsMissing() {
-  if (line_.chunk > 1 && line_.threads > 1)
-    diagnostics_.error("argument", {}, "options '--chunk' and '--threads' exclude each other: a chunk is one thread's");
   if (line_.precision == "i8") {
     diagnostics_.error("not-available", {}, "precision 'i8' does not exist yet; f32, f16 and bf16 do");
   }

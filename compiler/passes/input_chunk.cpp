@@ -58,7 +58,7 @@ uint32_t inputChunk(const Network &network, const Context &context) {
   const Counts counts = countsOf(network);
   if (!network.causal() || counts.inputs == 0) return 1;
   if (options.chunk != 0) return options.chunk;
-  // Several threads: cut per phase, so that a gate's rows would be one thread's for inputs and another's for the state.
+  // Several threads wait for each other rather than for weights, and would wait once more: measured in ADR 0011.
   // Half-precision sums copy x step by step.
   if (options.threads > 1 || (options.precision == Precision::F16 && context.target.halfArithmetic)) return 1;
   const Machine &machine = context.machine;

@@ -151,7 +151,7 @@ struct Partitioner {
   /// The fastest number of shares: few by their tiles, many by the units' average cost, which takes less time to find.
   uint32_t chooseShares(std::vector<PhaseCost> &costs) const {
     constexpr uint32_t kWeighed = 8;
-    const uint32_t most = program.chunk > 1 ? 1 : std::max(1u, context.options.threads);  // input_chunk.h
+    const uint32_t most = std::max(1u, context.options.threads);
     uint32_t rough = 1;
     double roughBest = 0;
     for (uint32_t shares = 1; shares <= most; ++shares) {
