@@ -1,6 +1,6 @@
-// Recognises phones of real utterances with a pruned network that rtmc compiled: frames go in as a microphone would give them, each
-// third frame is one step of the network, and Viterbi with a phone bigram reads its answers.
-// main FOLDER: what unpack.py wrote.
+// Recognises phones of real utterances with a pruned network that rtmc compiled: frames go in as a microphone would
+// give them, each third frame is one step of the network, and Viterbi with a phone bigram reads its answers. main
+// FOLDER: what unpack.py wrote.
 #include MODEL_HEADER
 
 #include <rtm/rtm.hpp>
@@ -24,7 +24,7 @@ constexpr double kSecondsPerFrame = 0.01;
 struct Decoder {
   size_t delay = 0;  // answers come so many steps late
   float prior = 0, bigram = 0, penalty = 0;
-  std::vector<std::string> phones;  // silence first
+  std::vector<std::string> phones;                   // silence first
   std::vector<float> logPrior, logFirst, logBigram;  // logBigram[from * phones + to]
 };
 
@@ -109,7 +109,8 @@ std::vector<std::string> viterbi(const std::vector<float> &posteriors, const Dec
   };
   std::vector<float> best(count), next(count);
   std::vector<uint16_t> came(steps * count);
-  for (size_t phone = 0; phone < count; ++phone) best[phone] = local(0, phone) + decoder.bigram * decoder.logFirst[phone];
+  for (size_t phone = 0; phone < count; ++phone)
+    best[phone] = local(0, phone) + decoder.bigram * decoder.logFirst[phone];
   for (size_t t = 1; t < steps; ++t) {
     for (size_t to = 0; to < count; ++to) {
       float most = -std::numeric_limits<float>::infinity();
@@ -182,7 +183,8 @@ int run(const std::string &folder) {
   double total = 0;
   for (double time : times) total += time;
   std::nth_element(times.begin(), times.begin() + std::ptrdiff_t(times.size() / 2), times.end());
-  std::printf("%zu of %zu phones wrong; %s weights, %.0f KB\n", wrong, phones, info->precision, double(info->weight_bytes) / 1e3);
+  std::printf("%zu of %zu phones wrong; %s weights, %.0f KB\n", wrong, phones, info->precision,
+              double(info->weight_bytes) / 1e3);
   std::printf("%.1f us per step of %.0f ms (median); %.1f s of speech in %.1f ms: %.0f times faster than real time\n",
               times[times.size() / 2], kStack * kSecondsPerFrame * 1e3, seconds, total / 1e3, seconds * 1e6 / total);
   return 0;
