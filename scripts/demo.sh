@@ -35,7 +35,7 @@ cmake --install build/release --prefix build/demo/prefix > build/demo/install.lo
 cmake -S examples/phones -B build/demo/phones -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$root/build/demo/prefix" \
   -DEXAMPLE_PYTHON="$python" -DPHONES_NETWORKS="$network" -DPHONES_PRECISION="$precision" > build/demo/phones.log
 nice -n 5 cmake --build build/demo/phones >> build/demo/phones.log || fail "the example was not built: build/demo/phones.log"
-"build/demo/phones/recognize_$network" "build/demo/phones/data/$network"
+"build/demo/phones/recognize_$network"
 
 say "time it beside its dense form (one step a call, one thread)"
 "$rtmc" bench "$model" --precision "$precision" --against dense --json > build/demo/bench.json

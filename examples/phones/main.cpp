@@ -193,12 +193,12 @@ int run(const std::string &folder) {
 }  // namespace
 
 int main(int argc, char **argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: %s FOLDER (what unpack.py wrote)\n", argv[0]);
+  if (argc > 2) {
+    std::fprintf(stderr, "usage: %s [FOLDER], with what unpack.py wrote\n", argv[0]);
     return 2;
   }
   try {
-    return run(argv[1]);
+    return run(argc == 2 ? argv[1] : DATA_FOLDER);
   } catch (const std::exception &error) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return 1;

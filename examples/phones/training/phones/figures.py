@@ -47,6 +47,8 @@ def rows(scores: dict[str, dict[str, Any]], speakers: list[str], paper: dict[flo
 
 
 def dense_of(run: dict[str, Any]) -> str:
+    if run["table"] == "tiny":
+        return f"tiny-s{run['seed']}"
     return f"dense-reset-before-s{run['seed']}" if run["cell"] == "gru_reset_before" else f"dense-s{run['seed']}"
 
 

@@ -17,12 +17,12 @@ ONE_SHOT = {"method": "one_shot", "retrain_epochs": [13]}
 PRUNED_PEAK = 5e-4
 
 
-def bsp(column: int, row: Fraction, schedule: dict[str, Any]) -> dict[str, Any]:
-    """Narrow matrices (the features') have one block per BLOCK[0] rows."""
+def bsp(column: int, row: Fraction, schedule: dict[str, Any], block: tuple[int, int] = BLOCK) -> dict[str, Any]:
+    """`block`: of all matrices but the first, whose blocks are as wide as its 120 columns allow."""
     retrain = schedule["retrain_epochs"]
     return {"scheme": "bsp", "column_rate": column, "row_rate": str(row), **schedule,
             "retrain_epochs": retrain if row == 1 else [0, *retrain],
-            "tensors": [{"match": "gru.weight_ih_l0", "block": [BLOCK[0], 120]}, {"match": "gru", "block": list(BLOCK)}]}
+            "tensors": [{"match": "gru.weight_ih_l0", "block": [block[0], min(block[1], 120)]}, {"match": "gru", "block": list(block)}]}
 
 
 def one(scheme: str, rate: int, schedule: dict[str, Any], block: tuple[int, int] | None = None) -> dict[str, Any]:
@@ -70,6 +70,9 @@ def runs() -> list[Run]:
         *chain("row_column"),
         pruned("bcr10", "dense", 0, 10, one("bcr", 10, ONE_SHOT, (64, 64)), "bcr"),
         pruned("block10", "dense", 0, 10, one("block", 10, ONE_SHOT, (8, 4)), "block"),
+        # Small enough to be compiled in every test.
+        Run("tiny-s0", 0, units=96, epochs=DENSE_EPOCHS, peak=3e-3, table="tiny"),
+        pruned("tiny-bsp4", "tiny", 0, 4, bsp(4, Fraction(1), FIRST, (16, 32)), "tiny", units=96),
     ]
 
 
