@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The experiment on real speech: main.py prepare | train | evaluate | report | ship, each of which goes on where it was stopped. README.md says how."""
+"""The experiment on real speech: main.py prepare | train | evaluate | report | export | ship, each of which goes on where it was stopped. README.md says how."""
 from __future__ import annotations
 
 import argparse
@@ -16,11 +16,11 @@ from phones import commands  # noqa: E402
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=("prepare", "train", "evaluate", "report", "ship", "one"))
+    parser.add_argument("command", choices=("prepare", "train", "evaluate", "report", "export", "ship", "one"))
     parser.add_argument("runs", nargs="*", help="names or patterns of runs (default: all of the plan; `trial-*` are only run by name)")
     parser.add_argument("--data", type=Path, default=ROOT.parents[3] / "shared" / "data", help="folder of speechocean762 (and timit_sample)")
     parser.add_argument("--out", type=Path, default=ROOT.parents[2] / "build" / "phones", help="folder of features and runs")
-    parser.add_argument("--model", type=Path, default=ROOT.parent / "model", help="folder of the networks that `ship` writes")
+    parser.add_argument("--model", type=Path, default=ROOT.parent / "model", help="folder of the networks that `ship` writes; `export` makes one in it per run")
     parser.add_argument("--workers", type=int, default=1, help="runs that are trained at once")
     parser.add_argument("--threads", type=int, default=0, help="of each (default: cores / workers)")
     options = parser.parse_args()

@@ -30,6 +30,10 @@ def run(options: argparse.Namespace) -> int:
         return train(options)
     elif options.command == "one":
         one(options)
+    elif options.command == "export":
+        from .shipping import export
+        for run in chosen(options.runs):
+            say(export(folder_of(options, run.name), options.model / run.name))
     elif options.command == "ship":
         from .shipping import ship
         names = dict(word.partition("=")[::2] for word in options.runs)

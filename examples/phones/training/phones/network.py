@@ -27,9 +27,6 @@ class Recognizer(nn.Module):
         states, state = self.gru(inputs, state)
         return self.head(self.dropout(states)), state
 
-    def export_layers(self) -> list[str]:
-        return ["gru", "head"]
-
 
 def recurrent_weights(model: nn.Module) -> dict[str, Tensor]:
     """The matrices that rates speak of: of the recurrent layers, without biases and without the output layer."""

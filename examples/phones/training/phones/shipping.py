@@ -61,8 +61,7 @@ def ship(options: argparse.Namespace, names: dict[str, str], out: Path, say: Cal
             settings = Settings(**scores["settings"])
             model, final = load_model(folder)
             made = Path(scratch) / name
-            pruner_masks = {key: mask for key, mask in final["masks"].items()}
-            rtmc.export(model, made, layers=model.export_layers() + ["log_softmax"], masks=pruner_masks, name=name)
+            export(folder, made, name)
             _as_npz(made, name)
             for suffix in ("yaml", "npz"):
                 content[f"{name}.{suffix}"] = (made / f"{name}.{suffix}").read_bytes()
@@ -89,6 +88,12 @@ def ship(options: argparse.Namespace, names: dict[str, str], out: Path, say: Cal
                     log_bigram=numpy.maximum(counted.log_bigram, -60).astype(numpy.float32))
     _write_utterances(out / "utterances.npz", test, references, options)
     say(f"{out}: {size} bytes of networks")
+
+
+def export(run: Path, folder: Path, name: str = "phones") -> str:
+    """A finished run as model.yaml and model.safetensors. Returns the path of the first."""
+    model, final = load_model(run)
+    return rtmc.export(model, folder, layers=["gru", "head", "log_softmax"], masks=final["masks"], name=name)
 
 
 def posteriors(net: Any, inputs: numpy.ndarray, delay: int) -> numpy.ndarray:
