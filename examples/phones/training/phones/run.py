@@ -11,7 +11,7 @@ class Run:
     """A name means one set of values: a run that was changed is another run, and gets another name."""
     name: str
     seed: int
-    parent: str | None = None  # begins with that run's weights, and its masks where both prune
+    parent: str | None = None  # begins with that run's weights, zeros included
     units: int = 1024
     cell: str = "gru"
     epochs: int = 0            # without pruning; with it the schedule says how many

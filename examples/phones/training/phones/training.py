@@ -23,8 +23,8 @@ from .network import Recognizer
 from .run import Run
 
 Say = Callable[[str], None]
-WARM_UP = 0.25     # of dense training; of a pruned run half an epoch
-EPOCHS_LEAST = 0.5
+WARM_UP = 0.25        # share of dense training
+PRUNED_WARM_UP = 0.5  # epochs
 VERSION = tuple(map(int, torch.__version__.split(".")[:2]))
 # AdamW in one kernel is a tenth of an epoch shorter; PyTorch has it for the CPU since 2.4.
 FUSED = {"fused": True} if VERSION >= (2, 4) else {}
@@ -64,7 +64,7 @@ def learning_rate(run: Run, pruner: Pruner | None, epoch: float, retrained: floa
         return run.peak * max(1e-3, 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))))
     if pruner.final:
         return run.peak * max(1e-2, 0.5 * (1 + math.cos(math.pi * min(retrained, 1.0))))
-    return run.peak * min(1.0, 0.04 + epoch / EPOCHS_LEAST)
+    return run.peak * min(1.0, 0.04 + epoch / PRUNED_WARM_UP)
 
 
 class Training:
