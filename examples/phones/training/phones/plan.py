@@ -81,4 +81,6 @@ def trials() -> list[Run]:
     base = Run("trial-base", 0, units=512, epochs=6, peak=1e-3, window=48, masks=2, table="trial")
     changes = {"whole": {"window": 10000}, "peak2": {"peak": 2e-3}, "window24": {"window": 24, "peak": 2e-3}, 
                "masks1": {"masks": 1, "peak": 2e-3}, "smoothing0": {"smoothing": 0.0, "peak": 2e-3}, "dropout1": {"dropout": 0.1, "peak": 2e-3}}
-    return [base, *(dataclasses.replace(base, name=f"trial-{name}", **values) for name, values in changes.items())]
+    further = Run("trial-bsp10-further-s0", 0, "bsp10-s0", peak=1.5e-3, dropout=0.15, rate=10, table="trial", pruning=bsp(
+        10, Fraction(1), {"method": "one_shot", "retrain_epochs": [8]}))
+    return [base, further, *(dataclasses.replace(base, name=f"trial-{name}", **values) for name, values in changes.items())]
