@@ -77,10 +77,21 @@ def runs() -> list[Run]:
 
 
 def trials() -> list[Run]:
-    """How the dense recipe was found: half the units and six epochs, judged on the development speakers alone."""
+    """How the recipes were found: half the units and six epochs, then those pruned at 10x, judged on the development speakers alone."""
     base = Run("trial-base", 0, units=512, epochs=6, peak=1e-3, window=48, masks=2, table="trial")
-    changes = {"whole": {"window": 10000}, "peak2": {"peak": 2e-3}, "window24": {"window": 24, "peak": 2e-3}, 
+    changes = {"whole": {"window": 10000}, "peak2": {"peak": 2e-3}, "window24": {"window": 24, "peak": 2e-3},
                "masks1": {"masks": 1, "peak": 2e-3}, "smoothing0": {"smoothing": 0.0, "peak": 2e-3}, "dropout1": {"dropout": 0.1, "peak": 2e-3}}
-    further = Run("trial-bsp10-further-s0", 0, "bsp10-s0", peak=1.5e-3, dropout=0.15, rate=10, table="trial", pruning=bsp(
-        10, Fraction(1), {"method": "one_shot", "retrain_epochs": [8]}))
-    return [base, further, *(dataclasses.replace(base, name=f"trial-{name}", **values) for name, values in changes.items())]
+    dense = [base, *(dataclasses.replace(base, name=f"trial-{name}", **values) for name, values in changes.items())]
+
+    def pruning(name: str, schedule: dict[str, Any], peak: float, **others: Any) -> Run:
+        return Run(f"trial-prune-{name}", 0, "trial-masks1", units=512, peak=peak, rate=10, table="trial",
+                   pruning=bsp(10, Fraction(1), schedule), **others)
+
+    slow = {**FIRST, "rho": [1e-4, 3e-4, 1e-3]}
+    return [*dense,
+            pruning("base", FIRST, 5e-4), pruning("peak", FIRST, 1.5e-3), pruning("slow", slow, 5e-4), pruning("slow-peak", slow, 1.5e-3),
+            pruning("dropout", FIRST, 1.5e-3, dropout=0.15),
+            pruning("one-shot", {"method": "one_shot", "retrain_epochs": [13]}, 1.5e-3),
+            pruning("gradual", {"method": "gradual", "ramp_epochs": 6, "retrain_epochs": [7]}, 1.5e-3),
+            Run("trial-bsp10-further-s0", 0, "bsp10-s0", peak=1.5e-3, dropout=0.15, rate=10, table="trial",
+                pruning=bsp(10, Fraction(1), {"method": "one_shot", "retrain_epochs": [8]}))]

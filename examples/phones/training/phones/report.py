@@ -83,8 +83,10 @@ def _markdown(found: list[Row], scores: dict[str, Any], speakers: list[str], fac
                     lines.append(f"| {rate} | {first} | {second} | {_difference(compare(scores[first], scores[second], speakers))} |")
     trials = [name for name in scores if scores[name]["run"]["table"] == "trial"]
     if trials:
-        lines += ["", "## How the recipe was found", "", "Six epochs of 2 x 512, PER of the development speakers.", "", "| trial | PER |", "|---|---|"]
-        lines += [f"| {name} | {scores[name]['parts']['development']['per']:.2f} |" for name in trials]
+        lines += ["", "## How the recipe was found", "", "What each trial changes stands in `phones/plan.py`. PER of the development speakers.", "",
+                  "| trial | units | rate | epochs | PER |", "|---|---|---|---|---|"]
+        lines += [f"| {name} | {run['units']} | {run['rate']:g} | {scores[name]['epochs']} | {scores[name]['parts']['development']['per']:.2f} |"
+                  for name, run in ((name, scores[name]["run"]) for name in trials)]
     lines += ["", "## To be read with it", "", said.rstrip()]
     if facts["missing"]:
         lines += ["", "## Missing", "", "Runs of the plan that are not finished: " + ", ".join(facts["missing"]) + "."]
