@@ -33,6 +33,5 @@ def _data():
 def evaluate(folder: str, precision: str) -> float:
     part, references, counted = _data()
     net = rtmc.compile(folder, precision=precision)
-    delay = Run("", 0).delay
-    found = [posteriors(net, part.inputs(i), delay) for i in range(len(part))]
+    found = [posteriors(net, part.inputs(i), Run.delay) for i in range(len(part))]
     return errors(references, decode(found, counted, SETTINGS)).per

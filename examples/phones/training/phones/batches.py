@@ -53,14 +53,18 @@ def batches(variants: list[Part], size: int, delay: int, seed: int, epoch: int, 
         yield pad(inputs, [variants[v].label(i) for v, i in chosen], delay)
 
 
+def with_tail(inputs: numpy.ndarray, delay: int) -> numpy.ndarray:
+    """An utterance's stacked frames and `delay` more, of its last frame alone: the network answers that late, and the end is not cut off."""
+    return numpy.concatenate([inputs, numpy.tile(inputs[-1, -BANDS:], (delay, STACK))])
+
+
 def pad(inputs: list[numpy.ndarray], labels: list[numpy.ndarray], delay: int) -> Batch:
-    """The network answers `delay` steps late, so the last frame is repeated instead of the end being cut off. `labels` may be empty."""
+    """Utterances beside each other, each with its tail. `labels` may be empty."""
     steps = max(map(len, inputs)) + delay
     x = numpy.zeros((steps, len(inputs), inputs[0].shape[1]), numpy.float32)
     y = numpy.full((steps, len(inputs)), IGNORED, numpy.int64)
     for i, one in enumerate(inputs):
-        x[:len(one), i] = one
-        x[len(one):len(one) + delay, i] = numpy.tile(one[-1, -BANDS:], STACK)
+        x[:len(one) + delay, i] = with_tail(one, delay)
     for i, label in enumerate(labels):
         y[delay:delay + len(label), i] = label
     return Batch(torch.from_numpy(x), torch.from_numpy(y))

@@ -54,9 +54,13 @@ def utterances(options: argparse.Namespace) -> dict[str, list[corpus.Utterance]]
     folder = options.data / "speechocean762"
     train_part, development = corpus.split(corpus.speechocean(folder, "train"))
     parts = {"train": train_part, "development": development, "test": corpus.speechocean(folder, "test")}
-    if (options.data / "timit_sample").exists():
+    if has_timit(options):
         parts["timit"] = timit.sample(options.data / "timit_sample")
     return parts
+
+
+def has_timit(options: argparse.Namespace) -> bool:
+    return (options.data / "timit_sample").exists()
 
 
 def features(options: argparse.Namespace) -> Path:
@@ -64,7 +68,8 @@ def features(options: argparse.Namespace) -> Path:
 
 
 def prepare(options: argparse.Namespace) -> None:
-    wanted = ["development", "test", "timit", *(dataset.variant_path(Path(), v).stem for v in dataset.variants())]
+    timit_part = ["timit"] if has_timit(options) else []
+    wanted = ["development", "test", *timit_part, *(dataset.variant_path(Path(), v).stem for v in dataset.variants())]
     if all((features(options) / f"{name}.npz").exists() for name in wanted):
         return
     from . import preparation

@@ -15,7 +15,7 @@ NOISES = 3  # 0 is clean; each other one is noise of its own per utterance
 
 @dataclass(frozen=True)
 class Part:
-    """Utterances one after the other. Labels are -1 where an utterance has none."""
+    """Utterances one after the other."""
     names: list[str]
     speakers: list[str]
     features: NDArray[numpy.float16]  # [frames, bands], normalised

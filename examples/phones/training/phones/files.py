@@ -1,26 +1,18 @@
-"""Files that appear whole or not at all."""
+"""Files of this experiment, each whole or not at all (rtmc.files); folders are made."""
 from __future__ import annotations
 
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy
+from rtmc.files import write_whole
 
 
 def write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, [content])
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -2,18 +2,20 @@
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from rtmc.search.machine import machine
 
 from . import commands, dataset, files, judgement, pictures, plan
 from .figures import ACCEPTED_LOSS, Row, as_json, compare, no_loss, paper_table, rows
-from .scoring import Difference
+from .labels import collapse
+from .scoring import Difference, errors
 
+SAME_SIZE = {10: "small311", 29: "small175"}  # dense networks of as many weights
 TABLE = Path(__file__).resolve().parents[1] / "table1.yaml"
 SAID = """\
 - References are the phones of a dictionary, not what the learners said, so part of the error rate is theirs.
@@ -33,14 +35,14 @@ def write(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     spoken = commands.utterances(options)
     test = dataset.load(commands.features(options) / "test.npz")
     paper = paper_table(TABLE)
-    found = [r for r in rows(scores, test.speakers, paper)]
+    found = rows(scores, test.speakers, paper)
     missing = [r.name for r in plan.runs() if r.name not in scores]
     out = options.out / "report"
     pictures.error_against_rate([r for r in found if r.table != "trial"], paper, out / "loss.svg")
     pictures.curves(options.out / "runs", [n for n in scores if n.endswith("-s0") and scores[n]["run"]["table"] in ("dense", "bsp")], out / "curves.svg")
     said = SAID.format(development=len({u.speaker for u in spoken["development"]}), speakers=len(set(test.speakers)),
                        phones=sum(len(r) for r in commands.references(spoken, "test", test)))
-    facts = {"date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "processor": _processor(), "missing": missing,
+    facts = {"date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "processor": machine()["processor"], "missing": missing,
              "labels_per": _labels_per(spoken, test), "rows": as_json(found)}
     files.write_json(out / "results.json", facts)
     files.write(out / "results.md", _markdown(found, scores, test.speakers, facts, said).encode())
@@ -49,17 +51,7 @@ def write(options: argparse.Namespace, say: Callable[[str], None]) -> None:
 
 def _labels_per(spoken: dict[str, Any], test: dataset.Part) -> float:
     """What a network without a single wrong frame would get."""
-    from .labels import collapse
-    from .scoring import errors
     return errors(commands.references(spoken, "test", test), [collapse(test.label(i)) for i in range(len(test))]).per
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 def _markdown(found: list[Row], scores: dict[str, Any], speakers: list[str], facts: dict[str, Any], said: str) -> str:
@@ -71,14 +63,11 @@ def _markdown(found: list[Row], scores: dict[str, Any], speakers: list[str], fac
             lines.append(f"- No loss at 10x (the interval ends below {ACCEPTED_LOSS:g}), {row.run}: "
                          f"**{'yes' if no_loss(row.loss) else 'no'}**, {_difference(row.loss)} points.")
     lines += ["", "## Networks", "", *_table(found), "", "![PER lost against rate](loss.svg)", "", "![training](curves.svg)", "", "## Against each other", ""]
-    pairs = [("unstructured", "bsp"), ("csb", "bsp"), ("bank", "bsp"), ("row_column", "bsp")]
     lines += ["Test PER of the first less that of the second, in points.", "", "| rate | first | second | difference |", "|---|---|---|---|"]
     for rate in (10, 29):
         for seed in (0, 1, 2):
-            named = {kind: f"{kind}{rate}-s{seed}" for kind in ("bsp", "unstructured", "csb", "bank", "row_column")}
-            both = [(named[b], named[a]) for a, b in pairs] + ([("bsp10-s0", "small311-s0")] if (rate, seed) == (10, 0) else []) + (
-                [("bsp29-s0", "small175-s0")] if (rate, seed) == (29, 0) else [])
-            for first, second in both:
+            first = f"bsp{rate}-s{seed}"
+            for second in (*(f"{kind}{rate}-s{seed}" for kind in ("unstructured", "csb", "bank", "row_column")), f"{SAME_SIZE[rate]}-s{seed}"):
                 if first in scores and second in scores:
                     lines.append(f"| {rate} | {first} | {second} | {_difference(compare(scores[first], scores[second], speakers))} |")
     trials = [name for name in scores if scores[name]["run"]["table"] == "trial"]

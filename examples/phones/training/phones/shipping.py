@@ -13,6 +13,7 @@ import numpy
 import rtmc
 
 from . import commands, dataset, files
+from .batches import with_tail
 from .corpus import PHONES
 from .decoding import Settings, decode, statistics
 from .evaluation import as_lists, load_model
@@ -21,8 +22,6 @@ from .scoring import errors
 UTTERANCES = 6
 LARGEST = 4 << 20  # bytes of all networks together
 PRECISIONS = ("f32", "f16", "bf16")
-
-
 CARD = """\
 # Networks of the phone recogniser
 GRUs over 40 log-mels ({stack} frames of 10 ms a step), an output layer over 37 phones and silence; pruned while they trained. Weights are f16
@@ -98,9 +97,8 @@ def export(run: Path, folder: Path, name: str = "phones") -> str:
 
 def posteriors(net: Any, inputs: numpy.ndarray, delay: int) -> numpy.ndarray:
     """The compiled network's answers, as network.log_posteriors gives them."""
-    late = numpy.tile(inputs[-1, -inputs.shape[1] // dataset.STACK:], (delay, dataset.STACK))
     net.reset()
-    return numpy.asarray(net.run(numpy.concatenate([inputs, late]).astype(numpy.float32)))[delay:]
+    return numpy.asarray(net.run(with_tail(inputs, delay)))[delay:]
 
 
 def _as_npz(folder: Path, name: str) -> None:

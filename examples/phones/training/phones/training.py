@@ -6,8 +6,7 @@ import io
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +47,8 @@ def _has_bf16() -> bool:
     return "avx512_bf16" in words or "amx_bf16" in words
 
 
-@contextmanager
-def products_in(dtype: torch.dtype) -> Iterator[None]:
-    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-        yield
+def products_in(dtype: torch.dtype) -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16)
 
 
 def learning_rate(run: Run, pruner: Pruner | None, epoch: float, retrained: float) -> float:
@@ -181,7 +178,7 @@ class Training:
         model.eval()
         total = frames = right = 0.0
         part = self.development
-        order = sorted(range(len(part)), key=lambda i: part.steps[i + 1] - part.steps[i])
+        order = part.lengths().argsort(kind="stable").tolist()
         for begin in range(0, len(order), 64):
             chosen = order[begin:begin + 64]
             batch = pad([part.inputs(i) for i in chosen], [part.label(i) for i in chosen], self.run.delay)
