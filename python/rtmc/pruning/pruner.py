@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional
 import torch
 from torch import Tensor, nn
 
+from ..nn import MaskedGRU
 from . import distributed, structure
 from .config import Config, Source, read_config
 from .errors import ConfigError, Diverged, PruningError
@@ -192,6 +193,7 @@ class Pruner:
         self.diverged = False
         # The model's own weights may have been loaded before or after: both are right, masked weights are zeros there.
         self._zero_weights()
+        self._tell_modules()
 
     # What the stages use.
 
@@ -217,6 +219,7 @@ class Pruner:
             self._masks[name], self._pruned[name] = mask, ~mask
             self._kept_norm[name] = float(self.weight(name).masked_fill(~mask, 0).norm()) / norm if norm else 1.0
         self._zero_weights()
+        self._tell_modules()
         self._clear_optimizer_state()
 
     def check_finite(self) -> None:
@@ -287,6 +290,16 @@ class Pruner:
     def _zero_weights(self) -> None:
         for name, pruned in self._pruned.items():
             self._chosen[name].parameter.masked_fill_(pruned, 0)
+
+    def _tell_modules(self) -> None:
+        """A MaskedGRU leaves out what is pruned."""
+        masks: Dict[nn.Module, Dict[str, Tensor]] = {}
+        for name, mask in self._masks.items():
+            target = self._chosen[name]
+            if isinstance(target.module, MaskedGRU):
+                masks.setdefault(target.module, {})[target.attribute] = mask
+        for module, its_masks in masks.items():
+            module.follow(its_masks)
 
     def _clear_optimizer_state(self) -> None:
         if self._attachment is not None:

@@ -1,0 +1,191 @@
+"""MaskedGRU against torch.nn.GRU: values, gradients, interface; under masks of several shapes; with a pruner."""
+import copy
+import os
+
+import rtmc
+from common import Case, Net, data, loss_of, torch, unittest
+from rtmc.nn import MaskedGRU
+from rtmc.nn.kept_columns import Dense, KeptColumns, product
+from rtmc.pruning import Pruner
+from torch.nn.utils.rnn import pack_padded_sequence
+
+
+def twins(*arguments, dtype=torch.double, **options):
+    """Ours and torch's with the same weights."""
+    ours, theirs = MaskedGRU(*arguments, **options).to(dtype), torch.nn.GRU(*arguments, **options).to(dtype)
+    ours.load_state_dict(theirs.state_dict())
+    return ours, theirs
+
+
+def block_mask(rows, columns, height, keep):
+    """Each block of rows keeps `keep` columns of its own, fewer in every second one."""
+    mask = torch.zeros(rows, columns, dtype=torch.bool)
+    for block in range(rows // height):
+        mask[block * height:(block + 1) * height, torch.randperm(columns)[:keep - block % 2]] = True
+    return mask
+
+
+class MaskedGRUTest(Case):
+    def agree(self, ours, theirs, x, h0=None, bound=1e-13):
+        results = []
+        for net in (ours, theirs):
+            inputs = [x.clone().requires_grad_()] + ([] if h0 is None else [h0.clone().requires_grad_()])
+            out, last = net(*inputs)
+            weigh = torch.Generator().manual_seed(1)
+            value = (out * torch.randn(out.shape, generator=weigh, dtype=out.dtype)).sum()
+            value = value + (last * torch.randn(last.shape, generator=weigh, dtype=last.dtype)).sum()
+            results.append([out, last, *torch.autograd.grad(value, inputs + list(net.parameters()))])
+        for a, b in zip(*results):
+            self.assertEqual(a.shape, b.shape)
+            self.assertLess(float((a - b).detach().abs().max()), bound)
+        return results
+
+    def test_values_and_gradients_are_those_of_gru(self):
+        for options in ({}, {"num_layers": 3}, {"bias": False}, {"batch_first": True}):
+            ours, theirs = twins(5, 12, **options)
+            h0 = torch.randn(options.get("num_layers", 1), 4, 12, dtype=torch.double)
+            x = torch.randn((4, 7, 5) if "batch_first" in options else (7, 4, 5), dtype=torch.double)
+            self.agree(ours, theirs, x)
+            self.agree(ours, theirs, x, h0)
+
+    def test_gradcheck(self):
+        net = MaskedGRU(2, 3).double()
+        parameters = dict(net.named_parameters())
+
+        called = getattr(torch, "func", torch.nn.utils.stateless).functional_call  # PyTorch 1.13 has it in the second place
+
+        def call(x, h0, *weights):
+            return called(net, dict(zip(parameters, weights)), (x, h0))
+        x, h0 = (torch.randn(shape, dtype=torch.double, requires_grad=True) for shape in ((4, 2, 2), (1, 2, 3)))
+        self.assertTrue(torch.autograd.gradcheck(call, (x, h0, *parameters.values())))
+
+    def test_under_masks_it_is_gru_with_zeros(self):
+        for height, keep in ((16, 3), (24, 9)):
+            ours, theirs = twins(20, 48, 2)
+            masks = {name: block_mask(*weight.shape, height, keep) for name, weight in theirs.named_parameters() if "weight" in name}
+            with torch.no_grad():
+                for net in (ours, theirs):
+                    for name, mask in masks.items():
+                        getattr(net, name).mul_(mask)
+            shares = ours.follow(masks)
+            self.assertEqual(set(shares), set(masks))
+            self.assertLess(min(shares.values()), 0.6)
+            results = self.agree(ours, theirs, torch.randn(6, 3, 20, dtype=torch.double), bound=float("inf"))
+            names = ["out", "last", "x", *(name for name, _ in theirs.named_parameters())]
+            for name, a, b in zip(names, *results):
+                kept = masks.get(name, torch.ones(()))
+                self.assertLess(float(((a - b) * kept).detach().abs().max()), 1e-13, name)
+                if shares.get(name, 1.0) < 1:
+                    self.assertEqual(float((a * ~kept).abs().max()), 0)
+
+    def test_products(self):
+        mask = block_mask(96, 40, 16, 5)
+        weight, x, y = torch.randn(96, 40) * mask, torch.randn(40, 7), torch.randn(96, 7)
+        blocks = product(mask, 3)
+        self.assertIsInstance(blocks, KeptColumns)
+        self.assertEqual((blocks.height, blocks.width), (16, 8))
+        out, back = torch.empty(96, 7), torch.ones(40, 7)
+        packed = blocks.pack(weight, torch.float32)
+        blocks.times(packed, x, out)
+        blocks.add_transposed(packed, y, back)
+        self.assertTrue(torch.allclose(out, weight @ x, atol=1e-5))
+        self.assertTrue(torch.allclose(back, 1 + weight.t() @ y, atol=1e-5))
+        self.assertTrue(torch.allclose(blocks.outer(y, x), (y @ x.t()) * mask, atol=1e-5))
+        # Pruned weights do not count, whatever they are, also in the columns that fill a block up.
+        self.assertTrue(torch.equal(blocks.pack(torch.where(mask, weight, torch.tensor(9.0)), torch.float32), packed))
+        # Nothing to gain: as many columns as there are, and a size that no height divides.
+        self.assertIsInstance(product(torch.rand(96, 40) < 0.5, 3), Dense)
+        self.assertIsInstance(product(torch.zeros(3 * 131, 40, dtype=torch.bool), 3), Dense)
+        # All pruned.
+        nothing = product(torch.zeros(96, 40, dtype=torch.bool), 3)
+        nothing.times(nothing.pack(torch.zeros(96, 40), torch.float32), x, out)
+        self.assertEqual(float(out.abs().max()), 0)
+
+    def test_autocast(self):
+        ours, theirs = twins(8, 32, 2, dtype=torch.float32)
+        x = torch.randn(9, 4, 8)
+        exact = theirs(x)[0].detach()
+        with torch.autocast("cpu", torch.bfloat16):
+            a, state = ours(x)
+            b, _ = theirs(x)
+        self.assertEqual((a.dtype, state.dtype), (torch.bfloat16, torch.float32))
+        a.float().sum().backward()
+        self.assertEqual(ours.weight_hh_l0.grad.dtype, torch.float32)
+        wrong, allowed = float((a.float() - exact).detach().abs().max()), float((b.float() - exact).detach().abs().max())
+        self.assertLess(wrong, max(2 * allowed, 0.02))
+        self.assertGreater(wrong, 0)
+
+    def test_what_gru_alone_does_is_its(self):
+        ours, theirs = twins(5, 16, bidirectional=True)
+        self.agree(ours, theirs, torch.randn(6, 2, 5, dtype=torch.double), bound=1e-15)
+        ours, theirs = twins(5, 16)
+        x = torch.randn(6, 2, 5, dtype=torch.double)
+        packed = pack_padded_sequence(x, [6, 3])
+        self.assertTrue(torch.equal(ours(packed)[0].data, theirs(packed)[0].data))
+        self.assertTrue(torch.equal(ours(x[:, 0])[0], theirs(x[:, 0])[0]))
+        with torch.no_grad():
+            self.assertTrue(torch.equal(ours(x)[0], theirs(x)[0]))
+        self.refuses(RuntimeError, "", ours, torch.randn(0, 2, 5, dtype=torch.double))
+
+    def test_dropout(self):
+        net = MaskedGRU(5, 16, 2, dropout=0.5)
+        x = torch.randn(6, 2, 5)
+        self.assertFalse(torch.equal(net(x)[0], net(x)[0]))
+        net.eval()
+        self.assertTrue(torch.equal(net(x)[0], net(x)[0]))
+
+    def test_refusals(self):
+        net = MaskedGRU(5, 16)
+        self.refuses(ValueError, "has 4 values per step; 5", net, torch.randn(6, 2, 4))
+        self.refuses(ValueError, "(1, 2, 16) is needed", net, torch.randn(6, 2, 5), torch.randn(1, 3, 16))
+        good = torch.ones(48, 16, dtype=torch.bool)
+        self.refuses(ValueError, "no weight 'weight_hh_l1'", net.follow, {"weight_hh_l1": good})
+        self.refuses(ValueError, "no weight 'bias_hh_l0'", net.follow, {"bias_hh_l0": good})
+        self.refuses(ValueError, "torch.bool (48, 16) is needed", net.follow, {"weight_hh_l0": good[:3]})
+        self.refuses(ValueError, "torch.bool (48, 16) is needed", net.follow, {"weight_hh_l0": good.float()})
+        self.refuses(ValueError, "outside of its mask", net.follow, {"weight_hh_l0": ~good})
+
+    def test_pruned_it_trains_as_gru_does(self):
+        """The pruner tells it the masks, also a pruner that goes on from a state; copies keep them."""
+        config = {"scheme": "bsp", "block": [16, 6], "column_rate": 3, "row_rate": 1,
+                  "rho": [1e-2], "epochs_per_rho": 2, "extra_epochs": 0, "retrain_epochs": [2, 0]}
+        weights = []
+        for kind in (MaskedGRU, torch.nn.GRU):
+            torch.manual_seed(2)
+            net = Net().double()
+            if kind is MaskedGRU:
+                ours = MaskedGRU(6, 16).double()
+                ours.load_state_dict(net.gru.state_dict())
+                net.gru = ours
+            optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+            pruner = Pruner(net, config)
+            pruner.prepare()
+            pruner.attach(optimizer)
+            x, y = data()
+            for _ in range(4):
+                for _ in range(5):
+                    optimizer.zero_grad()
+                    loss_of(net, x.double(), y).backward()
+                    optimizer.step()
+                pruner.epoch_end()
+            self.assertTrue(pruner.finished)
+            weights.append(net.gru.weight_hh_l0.detach())
+            if kind is MaskedGRU:
+                self.assertLess(net.gru._products["weight_hh_l0"].share, 0.6)
+                again = Pruner(copy.deepcopy(net), config)
+                again.prepare()
+                again.load_state_dict(pruner.state_dict())
+                self.assertLess(again._model.gru._products["weight_hh_l0"].share, 0.6)
+        self.assertLess(float((weights[0] - weights[1]).abs().max()), 1e-9)
+
+    def test_exported_it_is_gru(self):
+        texts = []
+        for kind in (MaskedGRU, torch.nn.GRU):
+            torch.manual_seed(2)
+            rtmc.export(torch.nn.Sequential(kind(6, 16), torch.nn.Linear(16, 3)), self.path(kind.__name__), name="net")
+            texts += [open(self.path(os.path.join(kind.__name__, "model.yaml"))).read()]
+        self.assertEqual(*texts)
+
+
+if __name__ == "__main__":
+    unittest.main()
