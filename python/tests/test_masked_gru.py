@@ -2,8 +2,8 @@
 import copy
 import os
 
-import rtmc
 from common import Case, Net, data, loss_of, torch, unittest
+import rtmc
 from rtmc.nn import MaskedGRU
 from rtmc.nn.kept_columns import Dense, KeptColumns, product
 from rtmc.pruning import Pruner
