@@ -81,9 +81,9 @@ def chain_of(model: "nn.Module", layers: Optional[Sequence[Any]]) -> List[Tuple[
 def _kinds() -> Dict[Any, str]:
     from torch import nn
 
-    from .nn import GRUResetBefore, MaskedGRU
-    return {MaskedGRU: "gru", nn.GRU: "gru", nn.LSTM: "lstm", nn.RNN: "rnn", GRUResetBefore: "gru", nn.GRUCell: "gru",
-            nn.LSTMCell: "lstm", nn.RNNCell: "rnn", nn.Linear: "linear"}
+    from .nn import GRUResetBefore, MaskedGRU, MaskedGRUResetBefore
+    return {MaskedGRU: "gru", MaskedGRUResetBefore: "gru", nn.GRU: "gru", nn.LSTM: "lstm", nn.RNN: "rnn", GRUResetBefore: "gru",
+            nn.GRUCell: "gru", nn.LSTMCell: "lstm", nn.RNNCell: "rnn", nn.Linear: "linear"}
 
 
 def _is_layer(module: "nn.Module") -> bool:

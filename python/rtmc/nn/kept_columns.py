@@ -13,6 +13,7 @@ ROUND = 8                 # columns of a block are a multiple of this: matrix un
 
 class Dense:
     """The product that leaves nothing out."""
+    share = 1.0
 
     def pack(self, weight: Tensor, dtype: torch.dtype) -> Tensor:
         return weight.to(dtype)

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional
 import torch
 from torch import Tensor, nn
 
-from ..nn import MaskedGRU
+from ..nn.masked import FollowsMasks
 from . import distributed, structure
 from .config import Config, Source, read_config
 from .errors import ConfigError, Diverged, PruningError
@@ -292,11 +292,11 @@ class Pruner:
             self._chosen[name].parameter.masked_fill_(pruned, 0)
 
     def _tell_modules(self) -> None:
-        """A MaskedGRU leaves out what is pruned."""
+        """A MaskedGRU leaves out what is pruned; a MaskedGRUResetBefore, too."""
         masks: Dict[nn.Module, Dict[str, Tensor]] = {}
         for name, mask in self._masks.items():
             target = self._chosen[name]
-            if isinstance(target.module, MaskedGRU):
+            if isinstance(target.module, FollowsMasks):
                 masks.setdefault(target.module, {})[target.attribute] = mask
         for module, its_masks in masks.items():
             module.follow(its_masks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import fnmatch
+import json
 import os
 import subprocess
 import sys
@@ -90,13 +91,23 @@ def folder_of(options: argparse.Namespace, name: str) -> Path:
     return options.out / "runs" / name
 
 
-def finished(options: argparse.Namespace, name: str) -> bool:
-    return (folder_of(options, name) / "final.pt").exists()
+def finished(options: argparse.Namespace, run: Run) -> bool:
+    """Ended, with the values that the plan has now."""
+    folder = folder_of(options, run.name)
+    if not (folder / "final.pt").exists():
+        return False
+    was, now = json.loads((folder / "run.json").read_text(encoding="utf-8")), json.loads(json.dumps(run.as_dict()))
+    changed = sorted(key for key in was.keys() | now.keys() if was.get(key) != now.get(key))
+    if changed:
+        raise RuntimeError(f"{folder} is a finished run with another {' and '.join(changed)} than the plan has; "
+                           f"remove the folder to train it anew, or give one of the two another name")
+    return True
 
 
 def train(options: argparse.Namespace) -> int:
     """Runs in the plan's order, `workers` at once; each in a process of its own, since a run's threads are a process' own."""
-    waiting = [r for r in chosen(options.runs) if not finished(options, r.name)]
+    by_name = {r.name: r for r in chosen(["*"])}
+    waiting = [r for r in chosen(options.runs) if not finished(options, r)]
     going: dict[str, subprocess.Popen] = {}
     failed: list[str] = []
     # Large tensors come and go in every step: without the last three a tenth of the time is the kernel's, which clears their pages.
@@ -104,7 +115,7 @@ def train(options: argparse.Namespace) -> int:
                    "THP_MEM_ALLOC_ENABLE": "1", "MALLOC_MMAP_THRESHOLD_": str(1 << 31), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
     try:
         while waiting or going:
-            ready = [r for r in waiting if r.parent is None or finished(options, r.parent)]
+            ready = [r for r in waiting if r.parent is None or finished(options, by_name[r.parent])]
             while ready and len(going) < options.workers:
                 r = ready.pop(0)
                 waiting.remove(r)

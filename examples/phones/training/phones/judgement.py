@@ -21,7 +21,7 @@ def evaluate(options: argparse.Namespace, say: Callable[[str], None]) -> dict[st
     counted = statistics(spoken["train"], commands.labels_of_training(options))
     out = {}
     for run in commands.chosen(options.runs or ["*"]):
-        if commands.finished(options, run.name):
+        if commands.finished(options, run):
             out[run.name] = evaluate_run(commands.folder_of(options, run.name), parts, references, counted)
             say(f"{run.name}: " + ", ".join(f"{name} {values['per']:.2f} %" for name, values in out[run.name]["parts"].items()))
     return out

@@ -11,7 +11,7 @@ from .batches import pad
 from .corpus import PHONES
 from .labels import BANDS, STACK
 
-CELLS = {"gru": rtmc.nn.MaskedGRU, "gru_reset_before": rtmc.nn.GRUResetBefore}
+CELLS = {"gru": rtmc.nn.MaskedGRU, "gru_reset_before": rtmc.nn.MaskedGRUResetBefore}
 
 
 class Recognizer(nn.Module):

@@ -88,10 +88,13 @@ def trials() -> list[Run]:
                    pruning=bsp(10, Fraction(1), schedule), **others)
 
     slow = {**FIRST, "rho": [1e-4, 3e-4, 1e-3]}
+    short = {**FIRST, "rho": [1e-4, 3e-4, 1e-3], "epochs_per_rho": 1, "extra_epochs": 0, "retrain_epochs": [12]}
+    one_shot = {"method": "one_shot", "retrain_epochs": [13]}
     return [*dense,
             pruning("base", FIRST, 5e-4), pruning("peak", FIRST, 1.5e-3), pruning("slow", slow, 5e-4), pruning("slow-peak", slow, 1.5e-3),
             pruning("dropout", FIRST, 1.5e-3, dropout=0.15),
-            pruning("one-shot", {"method": "one_shot", "retrain_epochs": [13]}, 1.5e-3),
+            pruning("short", short, 1.5e-3), pruning("short-dropout", short, 1.5e-3, dropout=0.15),
+            pruning("one-shot", one_shot, 1.5e-3), pruning("one-shot-dropout", one_shot, 1.5e-3, dropout=0.15),
             pruning("gradual", {"method": "gradual", "ramp_epochs": 6, "retrain_epochs": [7]}, 1.5e-3),
             Run("trial-bsp10-further-s0", 0, "bsp10-s0", peak=1.5e-3, dropout=0.15, rate=10, table="trial",
                 pruning=bsp(10, Fraction(1), {"method": "one_shot", "retrain_epochs": [8]}))]

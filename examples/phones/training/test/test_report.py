@@ -129,6 +129,19 @@ class Commands(Folder):
         with self.assertRaisesRegex(RuntimeError, "alignment.tsv: No such file"):
             commands.utterances(argparse.Namespace(data=self.folder))
 
+    def test_a_finished_run_of_another_plan_is_not_taken(self):
+        from phones import commands, plan
+        options, run = argparse.Namespace(out=self.folder), plan.runs()[1]
+        folder = commands.folder_of(options, run.name)
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps(run.as_dict()))
+        self.assertFalse(commands.finished(options, run))
+        (folder / "final.pt").touch()
+        self.assertTrue(commands.finished(options, run))
+        (folder / "run.json").write_text(json.dumps({**run.as_dict(), "peak": 7.0}))
+        with self.assertRaisesRegex(RuntimeError, f"{run.name} is a finished run with another peak than the plan has"):
+            commands.finished(options, run)
+
     def test_every_parent_is_in_the_plan_before_its_child(self):
         from phones import plan
         seen = set()
