@@ -11,10 +11,12 @@ from .run import Run
 
 DENSE_EPOCHS = 16
 BLOCK = (64, 256)  # of BSP: 64 rows of a gate share their columns
-FIRST = {"rho": [1e-3, 1e-2, 1e-1], "epochs_per_rho": 2, "extra_epochs": 2, "retrain_epochs": [7]}  # from dense
-NEXT = {"rho": [1e-2, 1e-1], "epochs_per_rho": 1, "extra_epochs": 1, "retrain_epochs": [5]}         # from the rate before
-ONE_SHOT = {"method": "one_shot", "retrain_epochs": [13]}
-PRUNED_PEAK = 5e-4
+# The schedules are the best of trials() on the development speakers. From dense:
+FIRST = {"rho": [1e-4, 3e-4, 1e-3], "epochs_per_rho": 2, "extra_epochs": 0, "retrain_epochs": [16]}
+NEXT = {"rho": [3e-4, 1e-3], "epochs_per_rho": 1, "extra_epochs": 0, "retrain_epochs": [8]}  # from the rate before
+ONE_SHOT = {"method": "one_shot", "retrain_epochs": [22]}
+FURTHER = 22  # epochs of a pruned network after its dense parent's
+PRUNED = {"peak": 1.5e-3, "dropout": 0.15}
 
 
 def bsp(column: int, row: Fraction, schedule: dict[str, Any], block: tuple[int, int] = BLOCK) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def one(scheme: str, rate: int, schedule: dict[str, Any], block: tuple[int, int]
 
 
 def pruned(name: str, parent: str, seed: int, rate: int, config: dict[str, Any], table: str, **others: Any) -> Run:
-    return Run(f"{name}-s{seed}", seed, f"{parent}-s{seed}", pruning=config, rate=rate, table=table, peak=PRUNED_PEAK, epochs=0, **others)
+    return Run(f"{name}-s{seed}", seed, f"{parent}-s{seed}", pruning=config, rate=rate, table=table, epochs=0, **{**PRUNED, **others})
 
 
 def runs() -> list[Run]:
@@ -53,16 +55,14 @@ def runs() -> list[Run]:
                 pruned(f"{scheme}29", f"{scheme}10", seed, 29, one(scheme, 29, NEXT, block), scheme)]
 
     # A pruned network has had the updates of its parents, too: a dense one gets as many, and so do smaller ones.
-    further = sum((2 * 3, 7))  # FIRST without extra epochs
-    smaller = [Run(f"small{units}-s0", 0, units=units, epochs=DENSE_EPOCHS + further, peak=2e-3, table="smaller", rate=rate)
+    smaller = [Run(f"small{units}-s0", 0, units=units, epochs=DENSE_EPOCHS + FURTHER, peak=2e-3, dropout=0.15, table="smaller", rate=rate)
                for units, rate in ((311, 10), (175, 29))]
     return [
-        dense(0), bsp_first(10), bsp_first(16), bsp_next(19, "bsp-columns16", 16), bsp_next(29, "bsp19", 16),
-        *chain("unstructured"), *smaller,
+        dense(0), bsp_first(10), bsp_first(16), bsp_next(19, "bsp-columns16", 16), bsp_next(29, "bsp19", 16), *smaller,
         bsp_next(43, "bsp29", 16), bsp_next(103, "bsp43", 16),
-        *chain("csb", block=(64, 64)), Run("dense-longer-s0", 0, "dense-s0", epochs=further, peak=PRUNED_PEAK, table="dense"),
-        dense(1), bsp_first(10, 1), chain("unstructured", 1)[0],
+        *chain("csb", block=(64, 64)), chain("unstructured")[0], Run("dense-longer-s0", 0, "dense-s0", epochs=FURTHER, table="dense", **PRUNED),
         bsp_first(20), bsp_next(80, "bsp-columns20", 20), bsp_next(153, "bsp80", 20), bsp_next(245, "bsp153", 20), bsp_next(301, "bsp245", 20),
+        chain("unstructured")[1], dense(1), bsp_first(10, 1), chain("unstructured", 1)[0],
         *chain("bank", block=(1, 120)),
         Run("dense-reset-before-s0", 0, cell="gru_reset_before", epochs=DENSE_EPOCHS, table="reset before"),
         pruned("bsp10-reset-before", "dense-reset-before", 0, 10, bsp(10, Fraction(1), FIRST), "reset before", cell="gru_reset_before"),
@@ -83,18 +83,19 @@ def trials() -> list[Run]:
                "masks1": {"masks": 1, "peak": 2e-3}, "smoothing0": {"smoothing": 0.0, "peak": 2e-3}, "dropout1": {"dropout": 0.1, "peak": 2e-3}}
     dense = [base, *(dataclasses.replace(base, name=f"trial-{name}", **values) for name, values in changes.items())]
 
-    def pruning(name: str, schedule: dict[str, Any], peak: float, **others: Any) -> Run:
+    def pruning(name: str, schedule: dict[str, Any], peak: float = 1.5e-3, **others: Any) -> Run:
         return Run(f"trial-prune-{name}", 0, "trial-masks1", units=512, peak=peak, rate=10, table="trial",
                    pruning=bsp(10, Fraction(1), schedule), **others)
 
-    slow = {**FIRST, "rho": [1e-4, 3e-4, 1e-3]}
-    short = {**FIRST, "rho": [1e-4, 3e-4, 1e-3], "epochs_per_rho": 1, "extra_epochs": 0, "retrain_epochs": [12]}
+    fast = {"rho": [1e-3, 1e-2, 1e-1], "epochs_per_rho": 2, "extra_epochs": 2, "retrain_epochs": [7]}
+    slow = {**fast, "rho": [1e-4, 3e-4, 1e-3]}
+    short = {**slow, "epochs_per_rho": 1, "extra_epochs": 0, "retrain_epochs": [12]}
     one_shot = {"method": "one_shot", "retrain_epochs": [13]}
+    first = Run("trial-bsp10-first-s0", 0, "dense-s0", peak=5e-4, rate=10, table="trial", pruning=bsp(10, Fraction(1), fast))
     return [*dense,
-            pruning("base", FIRST, 5e-4), pruning("peak", FIRST, 1.5e-3), pruning("slow", slow, 5e-4), pruning("slow-peak", slow, 1.5e-3),
-            pruning("dropout", FIRST, 1.5e-3, dropout=0.15),
-            pruning("short", short, 1.5e-3), pruning("short-dropout", short, 1.5e-3, dropout=0.15),
-            pruning("one-shot", one_shot, 1.5e-3), pruning("one-shot-dropout", one_shot, 1.5e-3, dropout=0.15),
-            pruning("gradual", {"method": "gradual", "ramp_epochs": 6, "retrain_epochs": [7]}, 1.5e-3),
-            Run("trial-bsp10-further-s0", 0, "bsp10-s0", peak=1.5e-3, dropout=0.15, rate=10, table="trial",
+            pruning("base", fast, 5e-4), pruning("peak", fast), pruning("slow", slow, 5e-4), pruning("slow-peak", slow),
+            pruning("slow-dropout", slow, dropout=0.15), pruning("short", short), pruning("short-dropout", short, dropout=0.15),
+            pruning("one-shot", one_shot), pruning("one-shot-dropout", one_shot, dropout=0.15),
+            pruning("gradual", {"method": "gradual", "ramp_epochs": 6, "retrain_epochs": [7]}), first,
+            Run("trial-bsp10-further-s0", 0, first.name, peak=1.5e-3, dropout=0.15, rate=10, table="trial",
                 pruning=bsp(10, Fraction(1), {"method": "one_shot", "retrain_epochs": [8]}))]
