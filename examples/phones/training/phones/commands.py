@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.command == "one":
         one(options)
     elif options.command == "export":
-        from .shipping import export
+        from .finished import export
         for run in chosen(options.runs):
             say(export(folder_of(options, run.name), options.model / run.name))
     elif options.command == "ship":

@@ -11,20 +11,11 @@ import torch
 
 from . import dataset, files
 from .decoding import GRID, Settings, Statistics, decode
-from .network import Recognizer, log_posteriors, recurrent_weights
-from .run import Run
+from .finished import load_model
+from .network import log_posteriors, recurrent_weights
 from .scoring import Errors, errors
-from .training import load_final
 
 PARTS = ("development", "test", "timit")
-
-
-def load_model(folder: Path) -> tuple[Recognizer, dict[str, Any]]:
-    final = load_final(folder)
-    run = Run(**final["run"])
-    model = Recognizer(run.units, cell=run.cell, dropout=run.dropout)
-    model.load_state_dict(final["model"])
-    return model.eval(), final
 
 
 def evaluate(folder: Path, parts: dict[str, dataset.Part], references: dict[str, list[list[int]]], statistics: Statistics) -> dict[str, Any]:

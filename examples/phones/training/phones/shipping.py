@@ -16,7 +16,8 @@ from . import commands, dataset, files
 from .batches import with_tail
 from .corpus import PHONES
 from .decoding import Settings, decode, statistics
-from .evaluation import as_lists, load_model
+from .evaluation import as_lists
+from .finished import export, load_model
 from .scoring import errors
 
 UTTERANCES = 6
@@ -87,12 +88,6 @@ def ship(options: argparse.Namespace, names: dict[str, str], out: Path, say: Cal
                     log_bigram=numpy.maximum(counted.log_bigram, -60).astype(numpy.float32))
     _write_utterances(out / "utterances.npz", test, references, options)
     say(f"{out}: {size} bytes of networks")
-
-
-def export(run: Path, folder: Path, name: str = "phones") -> str:
-    """A finished run as model.yaml and model.safetensors. Returns the path of the first."""
-    model, final = load_model(run)
-    return rtmc.export(model, folder, layers=["gru", "head", "log_softmax"], masks=final["masks"], name=name)
 
 
 def posteriors(net: Any, inputs: numpy.ndarray, delay: int) -> numpy.ndarray:

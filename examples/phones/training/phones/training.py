@@ -18,19 +18,15 @@ from torch.optim.swa_utils import AveragedModel
 from . import files
 from .batches import IGNORED, Augmentation, batches, pad
 from .dataset import Part
+from .finished import VERSION, RunError, load_final
 from .network import Recognizer
 from .run import Run
 
 Say = Callable[[str], None]
 WARM_UP = 0.25        # share of dense training
 PRUNED_WARM_UP = 0.5  # epochs
-VERSION = tuple(map(int, torch.__version__.split(".")[:2]))
 # AdamW in one kernel is a tenth of an epoch shorter; PyTorch has it for the CPU since 2.4.
 FUSED = {"fused": True} if VERSION >= (2, 4) else {}
-
-
-class RunError(RuntimeError):
-    """A run cannot begin or go on."""
 
 
 def precision() -> torch.dtype:
@@ -203,13 +199,6 @@ class Training:
         torch.save({"model": model.state_dict(), "masks": masks, "run": self.run.as_dict(), "updates": self.updates,
                     "epochs": self.epoch, **self._watch(model)}, buffer)
         files.write(self.folder / "final.pt", buffer.getbuffer())
-
-
-def load_final(folder: Path) -> dict[str, Any]:
-    path = folder / "final.pt"
-    if not path.exists():
-        raise RunError(f"{path} does not exist: that run is not finished")
-    return torch.load(path, map_location="cpu", weights_only=VERSION >= (2, 0))  # the safe reader of 1.13 knows no floats
 
 
 def _cut(log: Path, epochs: int) -> None:

@@ -1,17 +1,20 @@
 """Runs on made-up features: learning, pruning in a chain, and going on after a kill with the same bits. Needs numpy and PyTorch."""
+import dataclasses
 import json
+import os
 import shutil
 import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import numpy
 import torch
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[3] / "python")]
-from phones import batches, network, training  # noqa: E402
+from phones import batches, dataset, network, training  # noqa: E402
 from phones.dataset import Part, stack  # noqa: E402
 from phones.labels import BANDS, STACK  # noqa: E402
 from phones.run import Run  # noqa: E402
@@ -55,7 +58,7 @@ class Runs(unittest.TestCase):
             lines.append(text)
             if len(lines) == stop_after:
                 raise Stop
-        (self.folder / folder).mkdir(exist_ok=True)
+        (self.folder / folder).mkdir(exist_ok=True, parents=True)
         training.Training(run, self.folder / folder, self.variants, self.development, parent, say, torch.float32).go_on()
         return training.load_final(self.folder / folder)
 
@@ -101,6 +104,27 @@ class Runs(unittest.TestCase):
             self.go(run, "one", stop_after=2)
         with self.assertRaisesRegex(training.RunError, "other values"):
             self.go(Run("dense", 1, units=20, epochs=4, batch=4, delay=1), "one")
+
+    def test_retraining_of_a_candidate(self):
+        """retrain.py on features that lie on the disk."""
+        import retrain
+        from rtmc.search.candidates import candidates
+        (self.folder / "features").mkdir()
+        paths = [dataset.variant_path(Path(), v).name for v in dataset.variants()]
+        for name, what in [*((p, part(1)) for p in paths), ("development.npz", self.development)]:
+            numpy.savez(self.folder / "features" / name, **dataclasses.asdict(what))
+        self.go(Run("dense", 1, units=128, epochs=1, batch=4, delay=1), "runs/dense-s0")
+        (candidate,) = candidates("bsp", ["8x128"], ["4"])
+        with mock.patch.dict(os.environ, {"PHONES_OUT": str(self.folder), "PHONES_EPOCHS": "1"}), mock.patch.object(retrain.commands, "say"):
+            for out in ("one", "again"):  # the second time nothing is trained
+                retrain.train(candidate, str(self.folder / out))
+                self.assertTrue((self.folder / out / "model.yaml").exists())
+        (run,) = (self.folder / "search" / "dense-s0-1").iterdir()
+        self.assertEqual(len((run / "log.jsonl").read_text().splitlines()), 1)
+        for mask in training.load_final(run)["masks"].values():
+            self.assertAlmostEqual(mask.numel() / int(mask.sum()), 4, delta=0.1)
+            blocks = mask.view(-1, 8, mask.shape[1])
+            self.assertTrue(torch.equal(blocks.any(1), blocks.all(1)))
 
 
 class Batches(unittest.TestCase):
