@@ -13,7 +13,7 @@ packages=(
   llvm-19-dev libclang-19-dev libclang-cpp19-dev
   libfmt-dev libyaml-cpp-dev libzip-dev zlib1g-dev nlohmann-json3-dev doctest-dev
   clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev lld-19
-  qemu-user python3 python3-venv python3-numpy)
+  qemu-user python3 python3-venv python3-numpy pyflakes3)
 # The cross compiler of the other architecture's tests.
 [ "$(dpkg --print-architecture)" = arm64 ] || packages+=(g++-aarch64-linux-gnu)
 

@@ -3,7 +3,6 @@ import os
 import shutil
 import subprocess
 import time
-import unittest
 
 from harness import BINARY_DIR, Case, RTMC, SOURCE_DIR, gru_reference, gru_weights, main, random_rows, read, safetensors
 

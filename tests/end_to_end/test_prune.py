@@ -7,8 +7,7 @@ import resource
 import struct
 import subprocess
 
-from harness import (Case, ENVIRONMENT, OK, RTMC, SANITIZED, USER, Tensor, gru_weights, main, npy, random_matrix, random_rows, read,
-                     safetensors)
+from harness import (Case, ENVIRONMENT, OK, RTMC, SANITIZED, USER, Tensor, gru_weights, main, read, safetensors)
 from models import CAUSAL, WHOLE_SEQUENCES, inputs_of, write_network
 
 import random

@@ -6,6 +6,7 @@
 Where torch and safetensors are installed the README's own Python makes the weights and y.npy is compared with PyTorch's numbers;
 elsewhere numpy makes weights of the same names.
 """
+import importlib.util
 import os
 import pathlib
 import re
@@ -33,10 +34,7 @@ def blocks(readme):
 
 def make_weights(folder):
     """-> True if PyTorch made them, and expected.npy."""
-    try:
-        import safetensors.torch  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError:
+    if not all(importlib.util.find_spec(module) for module in ("safetensors", "torch")):
         random = numpy.random.default_rng(1)
         shapes = {"gru.weight_ih_l0": (384, 40), "gru.weight_hh_l0": (384, 128), "gru.bias_ih_l0": (384,),
                   "gru.bias_hh_l0": (384,), "head.weight": (10, 128), "head.bias": (10,)}

@@ -84,24 +84,23 @@ int main(int, char **argv) {
 def instrument(text, tiles):
     """-> (source with timers, names of the timed blocks). An empty block that is timed as well gives the cost of a reading."""
     names = ["(reading)"]
-    lines, inside, indent_of_block = [], False, None
+    lines, inside = [], None
 
     def timer(name):
         if name not in names:
             names.append(name)
         return f"BlockTimer timer({names.index(name)});"
 
-    matrix = None
     for line in text.split("\n"):
         begins = re.match(r"RTM_TARGET static void (phase|multiply)_(\w+)\(", line)
         if begins:
-            inside, matrix = begins[1], begins[2]
+            inside = begins[1]
             lines.append(line)
             if inside == "phase":
                 lines.append("  { BlockTimer timer(0); }")
             continue
         if line == "}":
-            inside = False
+            inside = None
         block = re.match(r"^  \{  // (\w+)", line)
         call = re.match(r"^  (multiply_(\w+)\(.*\);)$", line)
         run = re.match(r"^  ((\w+_[ud]\w*)\((.*)\);)$", line)

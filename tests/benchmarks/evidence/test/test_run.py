@@ -1,4 +1,5 @@
 """Whole runs with programs that measure nothing (fake_rtmc.py, fake_peers/): what the report says, what is kept, what is missing."""
+import importlib.util
 import json
 import os
 import pathlib
@@ -90,9 +91,7 @@ class Run(unittest.TestCase):
             self.assertIn(f"| {matrix} | 12.50 | bf16 | 4.00 | 4.80 | 5 | 1.28 | 0.50 |", text)
 
     def test_pictures(self):
-        try:
-            import matplotlib  # noqa: F401
-        except ImportError:
+        if importlib.util.find_spec("matplotlib") is None:
             self.run_("--quick", "--rates", "29", "--only", "machine,reference")
             self.assertIn("There are none: matplotlib cannot be used", self.report())
             return
@@ -215,9 +214,7 @@ class Run(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    try:
-        import numpy  # noqa: F401
-    except ImportError as missing:
-        print(f"SKIPPED: {missing}")
+    if importlib.util.find_spec("numpy") is None:
+        print("SKIPPED: no numpy")
         sys.exit(77)
     unittest.main(verbosity=2)
