@@ -192,8 +192,13 @@ class AdmmTest(Case):
     def test_a_chain_of_rates_spends_no_epoch_on_a_step_that_is_done(self):
         torch.manual_seed(1)
         x, y = torch.randn(6, 8, 8), torch.randn(6, 8, 16)
-        gru = torch.nn.GRU(8, 16)
-        common = {"block": (8, 4), "column_rate": 2, "rho": [0.1, 1], "epochs_per_rho": 1, "tolerance": 0.5, "extra_epochs": 0}
+        for method in ("admm", "gradual"):
+            with self.subTest(method):
+                self.check_chain(method, torch.nn.GRU(8, 16), x, y)
+
+    def check_chain(self, method, gru, x, y):
+        common = {"block": (8, 4), "column_rate": 2, "method": method, "rho": [0.1, 1], "epochs_per_rho": 1, "tolerance": 0.5,
+                  "extra_epochs": 0, "ramp_epochs": 2}
         masks, stages = [], []
         for more in ({"retrain_epochs": 1}, {"row_rate": 2, "retrain_epochs": [0, 1]}, {"row_rate": 4, "retrain_epochs": [0, 1]}):
             optimizer = torch.optim.Adam(gru.parameters(), 0.01)
@@ -207,8 +212,8 @@ class AdmmTest(Case):
                 pruner.epoch_end()
             stages.append([(r["stage"], r["step"]) for r in pruner.history])
             masks.append(pruner.squash_mask())
-        self.assertEqual(stages[0], [("admm", 0), ("admm", 0), ("retrain", 0)])
-        self.assertEqual(stages[1], [("admm", 1), ("admm", 1), ("retrain", 1)])
+        self.assertEqual(stages[0], [(method, 0), (method, 0), ("retrain", 0)])
+        self.assertEqual(stages[1], [(method, 1), (method, 1), ("retrain", 1)])
         self.assertEqual(stages[2], stages[1])
         for name in masks[0]:
             for rate, mask in zip((2, 4, 8), masks):

@@ -170,6 +170,10 @@ class Gradual(Stage):
     """Magnitude pruning that starts dense and reaches the rate after `ramp_epochs`; what is pruned once stays pruned."""
     kind = "gradual"
 
+    def over(self) -> bool:
+        """The weights are in the structure already, as in a chain of rates whose first step stays the same."""
+        return not any(bool(self.pruner.weight(name).masked_select(~mask).any()) for name, mask in self._final_masks().items())
+
     def epoch_end(self, record: Dict[str, Any]) -> bool:
         self.epochs += 1
         share = min(1.0, self.epochs / self.schedule.ramp_epochs)
@@ -179,7 +183,10 @@ class Gradual(Stage):
 
     def end(self) -> None:
         if self.epochs < self.schedule.ramp_epochs:
-            self.pruner.set_masks(self.pruner.project({name: self.pruner.weight(name) for name in self.names}, self.step))
+            self.pruner.set_masks(self._final_masks())
+
+    def _final_masks(self) -> Dict[str, Tensor]:
+        return self.pruner.project({name: self.pruner.weight(name) for name in self.names}, self.step)
 
 
 class Retrain(Stage):

@@ -91,11 +91,13 @@ def trials() -> list[Run]:
     slow = {**fast, "rho": [1e-4, 3e-4, 1e-3]}
     short = {**slow, "epochs_per_rho": 1, "extra_epochs": 0, "retrain_epochs": [12]}
     one_shot = {"method": "one_shot", "retrain_epochs": [13]}
+    gradual = {"method": "gradual", "ramp_epochs": 6, "retrain_epochs": [7]}
     first = Run("trial-bsp10-first-s0", 0, "dense-s0", peak=5e-4, rate=10, table="trial", pruning=bsp(10, Fraction(1), fast))
     return [*dense,
             pruning("base", fast, 5e-4), pruning("peak", fast), pruning("slow", slow, 5e-4), pruning("slow-peak", slow),
             pruning("slow-dropout", slow, dropout=0.15), pruning("short", short), pruning("short-dropout", short, dropout=0.15),
             pruning("one-shot", one_shot), pruning("one-shot-dropout", one_shot, dropout=0.15),
-            pruning("gradual", {"method": "gradual", "ramp_epochs": 6, "retrain_epochs": [7]}), first,
+            pruning("gradual", gradual), pruning("gradual-dropout", gradual, dropout=0.15),
+            pruning("gradual-short", {**gradual, "ramp_epochs": 3, "retrain_epochs": [10]}, dropout=0.15), first,
             Run("trial-bsp10-further-s0", 0, first.name, peak=1.5e-3, dropout=0.15, rate=10, table="trial",
                 pruning=bsp(10, Fraction(1), {"method": "one_shot", "retrain_epochs": [8]}))]
