@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt  # noqa: E402
 from . import files  # noqa: E402
 from .figures import Row  # noqa: E402
 
-_MARKS = {"dense": "*", "bsp": "o", "unstructured": "^", "csb": "s", "bank": "D", "row_column": "v", "bcr": "P", "block": "X", "smaller": "+",
-          "reset before": "x"}
+_MARKS = {"dense": "*", "bsp": "o", "bsp, ADMM": "p", "unstructured": "^", "csb": "s", "bank": "D", "row_column": "v", "bcr": "P", "block": "X",
+          "smaller": "+", "reset before": "x"}
 _GREY = {"bsp": "0.0", "unstructured": "0.35"}
 
 

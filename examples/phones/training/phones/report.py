@@ -67,7 +67,8 @@ def _markdown(found: list[Row], scores: dict[str, Any], speakers: list[str], fac
     for rate in (10, 29):
         for seed in (0, 1, 2):
             first = f"bsp{rate}-s{seed}"
-            for second in (*(f"{kind}{rate}-s{seed}" for kind in ("unstructured", "csb", "bank", "row_column")), f"{SAME_SIZE[rate]}-s{seed}"):
+            others = [f"{kind}{rate}-s{seed}" for kind in ("unstructured", "csb", "bank", "row_column", "bcr", "block")]
+            for second in (*others, f"bsp{rate}-admm-s{seed}", f"{SAME_SIZE[rate]}-s{seed}", f"dense-longer-s{seed}"):
                 if first in scores and second in scores:
                     lines.append(f"| {rate} | {first} | {second} | {_difference(compare(scores[first], scores[second], speakers))} |")
     trials = [name for name in scores if scores[name]["run"]["table"] == "trial"]
