@@ -2,7 +2,7 @@
 make them faster there. Time runs in one autograd.Function (recurrences.py), so the gradient of a weight is one product over all steps
 instead of a sum over steps; and under masks each product leaves out what a block of rows has pruned (kept_columns.py), which a
 masked dense product multiplies with zeros."""
-from typing import TYPE_CHECKING, Dict, List, Mapping, Tuple
+from typing import TYPE_CHECKING, Dict, List, Mapping, Tuple, Type
 
 import torch
 from torch import Tensor
@@ -13,12 +13,15 @@ from .reset_before import GRUResetBefore
 
 __all__ = ["MaskedGRU", "MaskedGRUResetBefore"]
 
-Base = torch.nn.GRU if TYPE_CHECKING else object
+if TYPE_CHECKING:
+    _Base = torch.nn.GRU
+else:
+    _Base = object
 
 
-class FollowsMasks(Base):
+class FollowsMasks(_Base):
     """What both have in common; stands before torch.nn.GRU or GRUResetBefore among a class' bases."""
-    _recurrence = ResetAfter
+    _recurrence: Type[torch.autograd.Function] = ResetAfter
     _parts: Tuple[Tuple[int, int], ...] = ((0, 3),)  # gates of the state's matrix that are multiplied at once: from, to
 
     def __init__(self, *arguments, **options):

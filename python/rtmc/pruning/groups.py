@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy
 from numpy.typing import NDArray
 
+T = TypeVar("T")
 Mask = NDArray[numpy.bool_]
 Weights = NDArray[numpy.floating]
 
@@ -58,6 +60,12 @@ def row_sums(squares: NDArray) -> NDArray:
     return numpy.add.accumulate(squares, axis=-1)[..., -1]
 
 
+def present(value: T | None) -> T:
+    """What the scheme is sure to have: its configuration was checked."""
+    assert value is not None
+    return value
+
+
 def strongest(scores: NDArray, count: int) -> Mask:
     """Along the last axis the `count` largest; ties go to the lower index."""
     kept = numpy.zeros(scores.shape, bool)
@@ -70,7 +78,7 @@ def group_scores(squares: NDArray, scheme: str,
     """Scores and sizes of the groups of unstructured, row, column, block and bsp's first step, on their grid; and what makes
     a mask of the matrix from one of the groups."""
     rows, columns = squares.shape
-    height, width = {"unstructured": (1, 1), "row": (1, columns), "column": (rows, 1)}.get(scheme) or block
+    height, width = {"unstructured": (1, 1), "row": (1, columns), "column": (rows, 1)}.get(scheme) or present(block)
     if scheme == "bsp":  # blocks of one stripe side by side: their width does not matter
         width = 1
     if scheme == "unstructured":

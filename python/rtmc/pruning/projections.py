@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy
 from numpy.typing import NDArray
 
-from rtmc.pruning.groups import Mask, Weights, blocks_of, column_sums, group_scores, row_sums, squares_of, strongest
+from rtmc.pruning.groups import Mask, Weights, blocks_of, column_sums, group_scores, present, row_sums, squares_of, strongest
 from rtmc.pruning.rates import Rate, exact_rate, kept_count, nearest, nearest_root
 from rtmc.pruning.removal import line_removals, removals, remove
 
@@ -76,14 +76,19 @@ class Projection:
             return exact_rate(rate / row, "column_rate = rate / row_rate"), row
         return (rate, Fraction(1)) if self.scheme == "bsp" else (None, None)
 
+    def exact_rate(self) -> Fraction:
+        """`rate`, of schemes that cannot do without."""
+        assert self.rate is not None
+        return exact_rate(self.rate)
+
     def cross_counts(self, rows: int, columns: int) -> tuple[int, int]:
         """Kept rows and columns of a matrix (row_column) or block (bcr) of this size."""
         column_rate, row_rate = self.rates()
         if column_rate is not None and row_rate is not None:
             return nearest(rows, row_rate), nearest(columns, column_rate)
-        kept_rows = nearest_root(rows, exact_rate(self.rate))
+        kept_rows = nearest_root(rows, self.exact_rate())
         # As many columns as bring the block nearest to its rate.
-        return kept_rows, min(columns, nearest(rows * columns, exact_rate(self.rate) * kept_rows))
+        return kept_rows, min(columns, nearest(rows * columns, self.exact_rate() * kept_rows))
 
     def check(self, shape: tuple[int, ...], name: str = "the matrix") -> None:
         """A ValueError where a matrix of this shape has no such structure."""
@@ -124,11 +129,11 @@ def project(weights: Weights, config: Projection) -> Mask:
     if config.scheme == "bank":
         return _banks(squares, config)
     if config.scheme == "csb":
-        rate = exact_rate(config.rate)
+        rate = config.exact_rate()
         share = None if config.bounded is None else rate / exact_rate(config.bounded)
-        return remove([line_removals(squares, config.block, share)], kept_count(weights.size, rate))[0]
+        return remove([line_removals(squares, present(config.block), share)], kept_count(weights.size, rate))[0]
     scores, _, spread = group_scores(squares, config.scheme, config.block)
-    return spread(strongest(scores.ravel(), nearest(scores.size, config.rates()[0])).reshape(scores.shape))
+    return spread(strongest(scores.ravel(), nearest(scores.size, present(config.rates()[0]))).reshape(scores.shape))
 
 
 def project_step1(weights: Weights, config: Projection) -> Mask:
@@ -138,7 +143,7 @@ def project_step1(weights: Weights, config: Projection) -> Mask:
     column_rate, _ = config.rates()
     mask = numpy.empty(weights.shape, bool)
     for grid, into in zip(blocks_of(squares_of(weights), config.block), blocks_of(mask, config.block)):
-        kept = strongest(column_sums(grid), nearest(grid.shape[-1], column_rate))
+        kept = strongest(column_sums(grid), nearest(grid.shape[-1], present(column_rate)))
         into[...] = kept[..., None, :]
     return mask
 
@@ -149,7 +154,7 @@ def project_step2(weights: Weights, mask: Mask, config: Projection) -> Mask:
     _, row_rate = config.rates()
     if mask.shape != weights.shape:
         raise ValueError(f"the mask is {list(mask.shape)}, the matrix {list(weights.shape)}")
-    kept = strongest(row_sums(squares_of(weights) * mask), nearest(len(weights), row_rate))
+    kept = strongest(row_sums(squares_of(weights) * mask), nearest(len(weights), present(row_rate)))
     return mask & kept[:, None]
 
 
@@ -177,7 +182,7 @@ def _require_bsp(config: Projection) -> None:
 def _banks(squares: NDArray, config: Projection) -> Mask:
     mask = numpy.empty(squares.shape, bool)
     for grid, into in zip(blocks_of(squares, config.block), blocks_of(mask, config.block)):
-        into[...] = strongest(grid, nearest(grid.shape[-1], config.rates()[0]))
+        into[...] = strongest(grid, nearest(grid.shape[-1], present(config.rates()[0])))
     return mask
 
 

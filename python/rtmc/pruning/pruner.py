@@ -293,7 +293,7 @@ class Pruner:
 
     def _tell_modules(self) -> None:
         """A MaskedGRU leaves out what is pruned; a MaskedGRUResetBefore, too."""
-        masks: Dict[nn.Module, Dict[str, Tensor]] = {}
+        masks: Dict[FollowsMasks, Dict[str, Tensor]] = {}
         for name, mask in self._masks.items():
             target = self._chosen[name]
             if isinstance(target.module, FollowsMasks):

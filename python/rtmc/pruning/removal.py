@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy
 from numpy.typing import NDArray
 
-from rtmc.pruning.groups import Mask, blocks_of, column_sums, group_scores, ids_of, row_sums
+from rtmc.pruning.groups import Mask, blocks_of, column_sums, group_scores, ids_of, present, row_sums
 from rtmc.pruning.rates import nearest
 
 
@@ -25,7 +25,7 @@ class Removals:
 def removals(squares: NDArray[numpy.float64], scheme: str, block: tuple[int, int] | None) -> Removals:
     """Of unstructured, row, column, block and csb, and of bsp's first step."""
     if scheme == "csb":
-        return line_removals(squares, block, None)
+        return line_removals(squares, present(block), None)
     scores, sizes, spread = group_scores(squares, scheme, block)
     key = (scores / sizes).ravel()
     order = len(key) - 1 - numpy.argsort(key[::-1], kind="stable")  # ascending; among equals the higher index goes first

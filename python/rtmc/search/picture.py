@@ -14,7 +14,7 @@ _AROUND = ((1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0))
 _ACROSS, _UPWARDS = {-1: "right", 0: "center", 1: "left"}, {-1: "top", 0: "center", 1: "bottom"}
 _SIZE = 7  # of labels
 _Box = Tuple[float, float, float, float]
-_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "rtmc", "font.family": "sans-serif", "font.size": 9, "axes.grid": True,
+_STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "rtmc", "font.family": "sans-serif", "font.size": 9, "axes.grid": True,
           "grid.color": "0.88", "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
 
 
