@@ -1,7 +1,7 @@
 """Products with a matrix whose rows share their kept columns in blocks: each block is a small dense matrix, and a product is one batch of
 those (torch.bmm) over the gathered rows of what it is multiplied with. Vectors stand beside each other as columns: [features, batch],
 so that gathering is copying of whole rows."""
-from typing import Optional, Tuple, Union
+from typing import Tuple, Union
 
 import torch
 from torch import Tensor
@@ -76,10 +76,8 @@ class KeptColumns:
 Product = Union[Dense, KeptColumns]
 
 
-def product(mask: Optional[Tensor], gates: int) -> Product:
+def product(mask: Tensor, gates: int) -> Product:
     """The fastest for this mask of `gates` stacked matrices: that which multiplies with least, dense unless that is much less."""
-    if mask is None:
-        return Dense()
     size = mask.shape[0] // gates
     heights = [height for height in HEIGHTS if size % height == 0]
     best = min(heights, key=lambda height: (_kept(mask, height)[1], -height), default=None)

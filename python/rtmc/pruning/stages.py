@@ -35,6 +35,14 @@ class Stage:
         """True: it needs no epoch at all."""
         return False
 
+    def projected(self, share: float = 1.0) -> Dict[str, Tensor]:
+        """Masks of the weights as they are now."""
+        return self.pruner.project({name: self.pruner.weight(name) for name in self.names}, self.step, share)
+
+    def in_structure(self, masks: Dict[str, Tensor]) -> bool:
+        """The weights have these zeros already, as in a chain of rates whose first step stays the same."""
+        return not any(bool(self.pruner.weight(name).masked_select(~mask).any()) for name, mask in masks.items())
+
     def epoch_end(self, record: Dict[str, Any]) -> bool:
         """Adds to the epoch's record; True: the stage is over."""
         self.epochs += 1
@@ -80,8 +88,7 @@ class Admm(Stage):
         distributed.broadcast([*self.Z.values(), *self.U.values()])
 
     def over(self) -> bool:
-        """The weights are in the structure already, as in a chain of rates whose first step stays the same."""
-        return all(torch.equal(self.pruner.weight(name), z) for name, z in self.Z.items())
+        return self.in_structure(self.masks)
 
     def add_penalty(self, name: str, weight: Tensor, gradient: Tensor) -> None:
         if name in self.Z:
@@ -171,22 +178,18 @@ class Gradual(Stage):
     kind = "gradual"
 
     def over(self) -> bool:
-        """The weights are in the structure already, as in a chain of rates whose first step stays the same."""
-        return not any(bool(self.pruner.weight(name).masked_select(~mask).any()) for name, mask in self._final_masks().items())
+        return self.in_structure(self.projected())
 
     def epoch_end(self, record: Dict[str, Any]) -> bool:
         self.epochs += 1
         share = min(1.0, self.epochs / self.schedule.ramp_epochs)
-        self.pruner.set_masks(self.pruner.project({name: self.pruner.weight(name) for name in self.names}, self.step, share))
+        self.pruner.set_masks(self.projected(share))
         record["share"] = share
         return share == 1
 
     def end(self) -> None:
         if self.epochs < self.schedule.ramp_epochs:
-            self.pruner.set_masks(self._final_masks())
-
-    def _final_masks(self) -> Dict[str, Tensor]:
-        return self.pruner.project({name: self.pruner.weight(name) for name in self.names}, self.step)
+            self.pruner.set_masks(self.projected())
 
 
 class Retrain(Stage):
@@ -195,7 +198,7 @@ class Retrain(Stage):
 
     def begin(self) -> None:
         if self.schedule.method == "one_shot":
-            self.pruner.set_masks(self.pruner.project({name: self.pruner.weight(name) for name in self.names}, self.step))
+            self.pruner.set_masks(self.projected())
 
     def over(self) -> bool:
         return self.schedule.retrain(self.step) == 0
