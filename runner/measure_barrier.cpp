@@ -71,14 +71,16 @@ class Meeting {
   alignas(128) std::atomic<bool> ends_{false};
 };
 
-}  // namespace
-
-double barrierNs(double budget) {
+/// Best time of one round in ns, in which both threads run `work(self, round)` and then meet.
+template <class Work>
+double roundNs(double budget, const Work &work) {
   constexpr uint32_t kBatch = 32;
   Meeting meeting;
   std::thread other([&] {
     const Pinned pinned(1);
-    for (uint32_t round = 1; meeting.meet(1, round);) ++round;
+    uint32_t round = 0;
+    do work(1, ++round);
+    while (meeting.meet(1, round));
   });
   double best = 1e18;
   {
@@ -87,7 +89,10 @@ double barrierNs(double budget) {
     double seconds = 0;
     for (const auto start = Clock::now(); seconds < budget || (best > kBusyBarrierNs && seconds < 10 * budget);) {
       const auto begin = Clock::now();
-      for (uint32_t i = 0; i < kBatch; ++i) meeting.meet(0, ++round);
+      for (uint32_t i = 0; i < kBatch; ++i) {
+        work(0, ++round);
+        meeting.meet(0, round);
+      }
       const auto end = Clock::now();
       best = std::min(best, std::chrono::duration<double, std::nano>(end - begin).count() / kBatch);
       seconds = std::chrono::duration<double>(end - start).count();
@@ -96,6 +101,34 @@ double barrierNs(double budget) {
   meeting.end();
   other.join();
   return best;
+}
+
+constexpr uint32_t kFloatsPerLine = 16, kLines = 32;
+
+/// Two halves, and what they become in the next round.
+struct Halves {
+  alignas(128) float values[2][2][kLines * kFloatsPerLine] = {};
+
+  void step(int self, uint32_t round) {
+    const float *theirs = values[round & 1][1 - self], *mine = values[round & 1][self];
+    float *next = values[~round & 1][self];
+    float sums[kFloatsPerLine] = {};
+    for (uint32_t i = 0; i < kLines * kFloatsPerLine; ++i) sums[i % kFloatsPerLine] += theirs[i];
+    for (uint32_t i = 0; i < kLines * kFloatsPerLine; ++i) next[i] = mine[i] + sums[i % kFloatsPerLine];
+  }
+};
+
+}  // namespace
+
+double barrierNs(double budget) {
+  return roundNs(budget, [](int, uint32_t) {});
+}
+
+double handoverNs(double budget) {
+  Halves shared, own[2];
+  const double alone = roundNs(budget / 2, [&](int self, uint32_t round) { own[self].step(0, round); });
+  const double together = roundNs(budget / 2, [&](int self, uint32_t round) { shared.step(self, round); });
+  return (together - alone) / kLines;
 }
 
 }  // namespace rtmc::runner

@@ -267,7 +267,10 @@ Json measureMachine(const Json &request) {
   measureTiles(machine, budget / 2);
   if (rtm::usableProcessors() > 1) {
     const double ns = barrierNs(2 * budget);
+    const double line = handoverNs(2 * budget);
     if (ns < kBusyBarrierNs) machine["barrierNs"] = ns;
+    // A share of nothing would mislead more than a small one.
+    if (line < kBusyBarrierNs) machine["handoverNs"] = std::max(0.1, line);
   }
   return machine;
 }

@@ -68,6 +68,7 @@ json::Object describeMachine(const passes::Machine &machine) {
                       {"convert_f16_per_ns", machine.convertGopsF16},
                       {"convert_bf16_per_ns", machine.convertGopsBf16},
                       {"barrier_ns", machine.barrierNs},
+                      {"handover_ns", machine.handoverNs},
                       {"gate_ns", machine.gateNs},
                       {"loads_per_ns", machine.loadsPerNs},
                       {"tile_ns", machine.tileNs},
@@ -86,6 +87,7 @@ passes::Machine best(const passes::Machine &a, const passes::Machine &b) {
   result.convertGopsBf16 = std::max(a.convertGopsBf16, b.convertGopsBf16);
   result.loadsPerNs = std::max(a.loadsPerNs, b.loadsPerNs);
   result.barrierNs = std::min(a.barrierNs, b.barrierNs);
+  result.handoverNs = std::min(a.handoverNs, b.handoverNs);
   result.gateNs = std::min(a.gateNs, b.gateNs);
   return result;
 }

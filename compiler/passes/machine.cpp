@@ -92,10 +92,15 @@ const Shipped &nearestShipped(const std::string &cpu, const std::string &triple)
 
 using Field = double Machine::*;
 constexpr std::pair<const char *, Field> kFields[] = {
-    {"fmaGops32", &Machine::fmaGops32},           {"fmaGopsHalf", &Machine::fmaGopsHalf},
-    {"convertGopsF16", &Machine::convertGopsF16}, {"convertGopsBf16", &Machine::convertGopsBf16},
-    {"barrierNs", &Machine::barrierNs},           {"gateNs", &Machine::gateNs},
-    {"loadsPerNs", &Machine::loadsPerNs},         {"tileNs", &Machine::tileNs},
+    {"fmaGops32", &Machine::fmaGops32},
+    {"fmaGopsHalf", &Machine::fmaGopsHalf},
+    {"convertGopsF16", &Machine::convertGopsF16},
+    {"convertGopsBf16", &Machine::convertGopsBf16},
+    {"barrierNs", &Machine::barrierNs},
+    {"handoverNs", &Machine::handoverNs},
+    {"gateNs", &Machine::gateNs},
+    {"loadsPerNs", &Machine::loadsPerNs},
+    {"tileNs", &Machine::tileNs},
     {"scatterNs", &Machine::scatterNs},
 };
 

@@ -22,10 +22,15 @@ struct Cuts {
   double slowest() const { return cost.empty() ? 0 : *std::max_element(cost.begin(), cost.end()); }
 };
 
+/// More threads must be predicted to be faster by this share: they keep processors from other work, and what they cost
+/// each other depends on where the system runs them.
+constexpr double kLeastGain = 0.1;
+
 struct Partitioner {
   Program &program;
   Context &context;
   uint64_t footprint;
+  std::vector<uint32_t> handedOver;  // lines, by phase
 
   /// Boundaries at multiples of this: a cache line of results, less where there are few units.
   static uint32_t stepOf(uint32_t size, uint32_t shares) {
@@ -144,8 +149,12 @@ struct Partitioner {
     }
   }
 
-  double barriers(size_t phases, uint32_t shares) const {
-    return shares == 1 ? 0 : context.machine.barrierNs * double(phases);
+  /// What it takes each of several shares to read what the others have written.
+  double handoverNs(size_t phase, uint32_t shares) const {
+    return shares == 1 ? 0 : handedOver[phase] * (1 - 1.0 / shares) * context.machine.handoverNs;
+  }
+  double togetherNs(size_t phase, uint32_t shares) const {
+    return shares == 1 ? 0 : context.machine.barrierNs + handoverNs(phase, shares);
   }
 
   /// The fastest number of shares: few by their tiles, many by the units' average cost, which takes less time to find.
@@ -155,17 +164,17 @@ struct Partitioner {
     uint32_t rough = 1;
     double roughBest = 0;
     for (uint32_t shares = 1; shares <= most; ++shares) {
-      double ns = barriers(costs.size(), shares);
-      for (const PhaseCost &cost : costs) ns += roughNs(cost, shares);
-      if (shares == 1 || ns < roughBest) roughBest = ns, rough = shares;
+      double ns = 0;
+      for (size_t i = 0; i < costs.size(); ++i) ns += roughNs(costs[i], shares) + togetherNs(i, shares);
+      if (shares == 1 || ns < roughBest * (1 - kLeastGain)) roughBest = ns, rough = shares;
     }
     uint32_t best = 1;
     double bestNs = 0;
     for (uint32_t shares = 1; shares <= most; ++shares) {
       if (shares > kWeighed && shares != rough) continue;
-      double ns = barriers(costs.size(), shares);
-      for (PhaseCost &cost : costs) ns += cut(cost, shares).slowest();
-      if (shares == 1 || ns < bestNs) bestNs = ns, best = shares;
+      double ns = 0;
+      for (size_t i = 0; i < costs.size(); ++i) ns += cut(costs[i], shares).slowest() + togetherNs(i, shares);
+      if (shares == 1 || ns < bestNs * (1 - kLeastGain)) bestNs = ns, best = shares;
     }
     return best;
   }
@@ -174,6 +183,7 @@ struct Partitioner {
     const std::vector<Phase *> all = phases();
     std::vector<PhaseCost> costs;
     for (const Phase *phase : all) costs.emplace_back(program, *phase, context, footprint);
+    if (context.options.threads > 1) handedOver = linesHandedOver(program);
     program.shares = chooseShares(costs);
     std::vector<Cuts> chosen;  // all before anything moves: costs refer to the program
     for (PhaseCost &cost : costs) chosen.push_back(cut(cost, program.shares));
@@ -181,6 +191,7 @@ struct Partitioner {
       Phase &phase = *all[i];
       phase.cuts = std::move(chosen[i].at);
       phase.shareCost = std::move(chosen[i].cost);
+      for (double &ns : phase.shareCost) ns += handoverNs(i, program.shares);
       std::set<Id> compacts;
       for (const Operation &operation : phase.ops)
         if (auto *op = std::get_if<Elementwise>(&operation); op && !op->replicated && op->space != phase.domain)
@@ -196,7 +207,7 @@ struct Partitioner {
 
 bool Partition::run(Module &module, Context &context) {
   RTMC_CHECK(module.program, "partition needs a program");
-  Partitioner{*module.program, context, estimatedFootprint(*module.program)}.run();
+  Partitioner{*module.program, context, estimatedFootprint(*module.program), {}}.run();
   return true;
 }
 

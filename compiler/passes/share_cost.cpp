@@ -1,10 +1,12 @@
 #include "passes/share_cost.h"
 
+#include "ir/kernel_access.h"
 #include "passes/row_groups.h"
 #include "support/check.h"
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 namespace rtmc::passes {
 
@@ -14,6 +16,64 @@ namespace {
 
 /// Predicted time of an instruction that is neither a mapped load or store nor a sigmoid or tanh, per element.
 constexpr double kPlainNs = 0.02;
+
+constexpr uint32_t kLineBytes = 64;
+
+/// Lines of buffers that shares write, which phases of a section have read since.
+class HandedOver {
+ public:
+  explicit HandedOver(const Program &program) : program_(program), shared_(program.buffers.size(), false) {
+    for (const Section &section : program.sections) {
+      for (const Phase &phase : section.phases) forWritten(phase, [&](Id buffer) { shared_[buffer] = true; });
+      for (const auto &[state, next] : section.swaps) shared_[state] = shared_[next] = true;
+    }
+  }
+
+  void begin() { known_.clear(); }
+
+  /// Lines that the phase is the first to read; what it writes is new to the phases behind it.
+  uint32_t linesOf(const Phase &phase) {
+    const size_t before = known_.size();
+    for (const Operation &operation : phase.ops) {
+      if (auto *product = std::get_if<MatMul>(&operation)) {
+        const Weights &w = program_.weights[product->weights];
+        std::vector<bool> used(w.columns, false);
+        for (const uint32_t column : w.columnIndex) used[column] = true;
+        for (uint32_t column = 0; column < w.columns; ++column)
+          if (used[column]) read(product->x, product->xOffset + column);
+      }
+      if (auto *softmax = std::get_if<Softmax>(&operation))
+        for (uint32_t i = 0; i < softmax->count; ++i) read(softmax->in, i);
+      auto *op = std::get_if<Elementwise>(&operation);
+      if (!op || !op->replicated) continue;
+      for (const EwInstr &instr : op->body)
+        for (uint32_t i = 0; instr.op == EwOp::Load && i < op->count; ++i)
+          read(instr.buffer, instr.offset + (instr.mapped ? op->map[i] : i));
+    }
+    const size_t lines = known_.size() - before;
+    forWritten(phase,
+               [&](Id buffer) { known_.erase(known_.lower_bound({buffer, 0}), known_.lower_bound({buffer + 1, 0})); });
+    return static_cast<uint32_t>(lines);
+  }
+
+ private:
+  template <class Fn>
+  void forWritten(const Phase &phase, Fn &&fn) const {
+    for (const Operation &operation : phase.ops)
+      forEachAccess(operation, [&](Id buffer, bool written) {
+        if (written && !program_.buffers[buffer].perShare) fn(buffer);
+      });
+  }
+
+  void read(Id buffer, uint32_t element) {
+    const uint32_t bytes = program_.buffers[buffer].dtype == DType::F16 ? 2 : 4;
+    if (shared_[buffer]) known_.insert({buffer, element * bytes / kLineBytes});
+  }
+
+  const Program &program_;
+  std::vector<bool> shared_;                 // by buffer
+  std::set<std::pair<Id, uint32_t>> known_;  // buffer, line
+};
 
 double elementNs(const Elementwise &op, const Machine &machine) {
   double ns = 0;
@@ -59,6 +119,16 @@ PhaseCost::PhaseCost(const Program &program, const Phase &phase, const Context &
     perUnit_[unit] += gates[unit];
     gatesUpTo_.push_back(gatesUpTo_.back() + gates[unit]);
   }
+}
+
+std::vector<uint32_t> linesHandedOver(const Program &program) {
+  std::vector<uint32_t> lines;
+  HandedOver handed(program);
+  for (const Section &section : program.sections) {
+    handed.begin();
+    for (const Phase &phase : section.phases) lines.push_back(handed.linesOf(phase));
+  }
+  return lines;
 }
 
 double PhaseCost::tilesNs(const Product &product, const RowGroup &group, const std::vector<uint32_t> &rows) const {

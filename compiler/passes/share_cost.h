@@ -1,4 +1,5 @@
-// Owns: what a part of a phase's units costs one share: the tiles that pack will make of its rows, and its gates.
+// Owns: what a part of a phase's units costs one share: the tiles that pack will make of its rows, its gates, and what
+// the other shares hand over to it.
 // Refuses to own: where the cuts are (partition.cpp).
 #pragma once
 
@@ -41,5 +42,10 @@ class PhaseCost {
   double serial_ = 0, everyShare_ = 0;
   std::map<std::pair<uint32_t, uint32_t>, double> known_;
 };
+
+/// Of each phase, sections one after the other: the 64-byte lines of values that it reads and all shares have written,
+/// since an earlier phase of the section read them or since the step before. A share's own values are among them: of n
+/// shares each has 1 / n of them at hand. Values that only their own unit reads are not.
+std::vector<uint32_t> linesHandedOver(const ir::Program &);
 
 }  // namespace rtmc::passes

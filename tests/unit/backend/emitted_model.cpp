@@ -76,7 +76,7 @@ ir::Program packedProgram(const ir::Network &network, const BuildOptions &option
   REQUIRE_MESSAGE(traits.has_value(), diagnostics.render());
   context.target = *traits;
   context.machine = passes::shippedMachine(traits->cpu, traits->triple);
-  if (options.alwaysCut) context.machine.barrierNs = 0;
+  if (options.alwaysCut) context.machine.barrierNs = context.machine.handoverNs = 0;
   passes::Module module;
   module.network = network;
   const bool ran = passes::runPasses(module, context, {});

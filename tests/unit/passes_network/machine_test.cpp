@@ -67,6 +67,7 @@ TEST_CASE("the runner's reply is a description as it comes") {
   CHECK(machine->fmaGops32 == 90.5);
   CHECK(machine->fmaGopsHalf == 0);
   CHECK(machine->barrierNs == 300);
+  CHECK(machine->handoverNs == 15);
 }
 
 TEST_CASE("mistakes are named with their line") {

@@ -47,6 +47,7 @@ TEST_CASE("a quick measurement is a description with every figure in a believabl
   CHECK(machine->gateNs > 0.01);
   CHECK(machine->gateNs < 1000);
   CHECK(machine->barrierNs > 1);
+  CHECK(machine->handoverNs > 0);
   CHECK(machine->tileNs > 0);
   CHECK(machine->scatterNs > 0);
 }

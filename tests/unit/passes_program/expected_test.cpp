@@ -52,6 +52,7 @@ void setOptions(const std::string &text, Context &context) {
       {"chunk", [&](const YAML::Node &n) { o.chunk = n.as<uint32_t>(); }},
       {"half_arithmetic", [&](const YAML::Node &n) { context.target.halfArithmetic = n.as<bool>(); }},
       {"barrier_ns", [&](const YAML::Node &n) { context.machine.barrierNs = n.as<double>(); }},
+      {"handover_ns", [&](const YAML::Node &n) { context.machine.handoverNs = n.as<double>(); }},
       {"scatter_ns", [&](const YAML::Node &n) { context.machine.scatterNs = n.as<double>(); }},
   };
   for (const auto &entry : YAML::Load(text)) known.at(entry.first.as<std::string>())(entry.second);

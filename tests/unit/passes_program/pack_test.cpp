@@ -113,7 +113,7 @@ ir::Schedule scheduleFor(const Choice &choice, Precision precision, std::mt19937
 
 void checkExpand(const Matrix &matrix, const ir::Schedule &schedule, uint32_t lanes, uint32_t threads) {
   Bench bench(lanes);
-  bench.context.machine.barrierNs = 0;
+  bench.context.machine.barrierNs = bench.context.machine.handoverNs = 0;
   bench.context.options.threads = threads;
   bench.context.options.precision = schedule.precision;
   bench.context.options.fold = false;
@@ -200,7 +200,7 @@ TEST_CASE("BSP at 10x: indices are at most five percent") {
         Bench bench(lanes);
         bench.context.options.precision = precision;
         bench.context.options.threads = threads;
-        bench.context.machine.barrierNs = 0;
+        bench.context.machine.barrierNs = bench.context.machine.handoverNs = 0;
         const ir::Program program =
             lowered(linearNetwork(bspMatrix(random, 1024, 1024, 256, 256, 10, 10)), bench.context);
         const Bytes bytes = bytesOf(program.weights.at(0));

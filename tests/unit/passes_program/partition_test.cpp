@@ -56,7 +56,7 @@ void checkNetwork(const ir::Network &network, uint32_t threads, Precision precis
   CAPTURE(lanes);
   Bench bench(lanes);
   bench.context.machine = shippedMachine("sapphirerapids", "x86_64-unknown-linux-gnu");
-  bench.context.machine.barrierNs = 0;
+  bench.context.machine.barrierNs = bench.context.machine.handoverNs = 0;
   bench.context.options.threads = threads;
   bench.context.options.precision = precision;
   Module module;
@@ -151,7 +151,7 @@ TEST_CASE("threads are used only where they pay") {
   CHECK(lowered(small, bench.context).shares == 1);
   CHECK(lowered(linearNetwork(denseMatrix(random, 1024, 1024)), bench.context).shares > 1);
   // Cuts never go below what there is to cut, whatever is asked.
-  bench.context.machine.barrierNs = 0;
+  bench.context.machine.barrierNs = bench.context.machine.handoverNs = 0;
   for (const uint32_t rows : {1u, 2u, 3u, 5u, 17u}) {
     const ir::Program program = lowered(linearNetwork(denseMatrix(random, rows, 16)), bench.context);
     for (const ir::Phase &phase : program.sections[0].phases) {
@@ -160,6 +160,51 @@ TEST_CASE("threads are used only where they pay") {
       CHECK(phase.cuts.back() == rows);
     }
   }
+}
+
+TEST_CASE("what the shares hand over to each other is counted once, in lines") {
+  Random random(5);
+  const auto lines = [](const ir::Network &network) {
+    Bench bench(16);
+    bench.context.options.chunk = 1;
+    return linesHandedOver(lowered(network, bench.context, "share-loads"));
+  };
+  const auto dense = [&] { return denseMatrix(random, 128, 128); };
+  // Inputs are the caller's. 128 values are 8 lines: the old state for the gates, r * h for the
+  // candidate, the new state for the output.
+  CHECK(lines(linearNetwork(dense())) == std::vector<uint32_t>{0});
+  CHECK(lines(gruNetwork(three(dense), three(dense))) == std::vector<uint32_t>{8, 8, 8});
+  // Only columns 16 to 31, 40 and 41 of the state are read.
+  const auto narrow = [&] {
+    Matrix matrix = dense();
+    for (uint32_t row = 0; row < 128; ++row)
+      for (uint32_t column = 0; column < 128; ++column)
+        if (column < 16 || column > 41 || (column > 31 && column < 40)) matrix.at(row, column) = 0;
+    return matrix;
+  };
+  ir::Network network = gruNetwork(three(dense), three(narrow));
+  CHECK(lines(network) == std::vector<uint32_t>{2, 2, 8});
+  std::get<ir::Gru>(network.layers[0].op).resetAfter = true;
+  CHECK(lines(network) == std::vector<uint32_t>{2, 8});
+}
+
+TEST_CASE("values that take long to fetch keep a network on one thread") {
+  Random random(6);
+  Bench bench(16);
+  bench.context.options.threads = 2;
+  bench.context.machine.barrierNs = bench.context.machine.handoverNs = 0;
+  const auto dense = [&] { return denseMatrix(random, 256, 256); };
+  const ir::Network network = gruNetwork(three(dense), three(dense));
+  const ir::Program free = lowered(network, bench.context);
+  REQUIRE(free.shares == 2);
+  // 16 lines, half of them from the other share.
+  const double gates = free.sections[0].phases[0].shareCost[0];
+  bench.context.machine.handoverNs = gates / 64;
+  const ir::Program dear = lowered(network, bench.context);
+  REQUIRE(dear.shares == 2);
+  CHECK(dear.sections[0].phases[0].shareCost[0] == doctest::Approx(gates * 1.125));
+  bench.context.machine.handoverNs = gates / 8;
+  CHECK(lowered(network, bench.context).shares == 1);
 }
 
 }  // namespace rtmc::passes::test

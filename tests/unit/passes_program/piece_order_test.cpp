@@ -50,7 +50,7 @@ Sums sumsOf(const ir::Program &program) {
 
 ir::Program packedFor(const ir::Network &network, const ir::Schedule &schedule, uint32_t lanes, uint32_t threads) {
   Bench bench(lanes);
-  bench.context.machine.barrierNs = 0;
+  bench.context.machine.barrierNs = bench.context.machine.handoverNs = 0;
   bench.context.options.threads = threads;
   bench.context.options.fold = false;
   bench.context.schedules["*"] = schedule;
