@@ -36,19 +36,23 @@ def main(words: list[str]) -> int:
     if lock is None:
         print(f"another run is measuring into {arguments.out}", file=sys.stderr)
         return 1
-    store = Store(arguments.out / "results.json", {"machine": here, "rtmc": f"{rtmc.version} {rtmc.hash}" if rtmc.version else "missing"})
+    store = Store(arguments.out / "results.json", {"machine": here, "runner": rtmc.runner_hash})
     if store.set_aside:
         print(store.set_aside, file=sys.stderr)
     with work_folder(arguments.out) as work:
         bench = measure.Bench(rtmc, peers, Networks(work / "networks"), store, work)
+        if any(store.get(cell.key) and measure.of_another_rtmc(bench, cell, store.get(cell.key)) for cell in cells):
+            print("rtmc has changed: looking which cells have other code now", file=sys.stderr)
         todo = [cell for cell in cells if not measure.fresh(bench, cell, store.get(cell.key))]
         if len(todo) < len(cells):
             print(f"{len(cells) - len(todo)} of {len(cells)} cells are kept from an earlier run", file=sys.stderr)
         if todo:
             store.begin({"date": datetime.date.today().isoformat(), "form": settings.name, "state": now, "cells_to_measure": len(todo),
+                         "rtmc": rtmc.hash,
                          "python": sys.version.split()[0],
                          "environment": {name: environment.get(name) for name in ("wheels", "missing")}})
-        failed, interrupted = measure_all(bench, cells, len(todo))
+        store.data["rtmc"] = f"{rtmc.version} {rtmc.hash}".strip()
+        failed, interrupted = measure_all(bench, cells, {cell.key for cell in todo})
     facts = {"machine": here, "state": state_of(store, now), "settings": settings, "left_out": left_out, "failed": failed,
              "interrupted": interrupted, "rtmc_missing": rtmc.missing, "peers_missing": peers.missing, "command": options.shown(arguments)}
     for path in report.write(arguments.out, store, every, facts):
@@ -61,19 +65,19 @@ def main(words: list[str]) -> int:
     return 2 if failed else 0
 
 
-def measure_all(bench, cells: list, count: int) -> tuple[dict[str, str], bool]:
-    """`count`: of the cells that are not fresh. -> what could not be measured and why, and whether it was interrupted. Each cell is on
+def measure_all(bench, cells: list, todo: set[str]) -> tuple[dict[str, str], bool]:
+    """`todo`: keys of the cells that are not fresh. -> what could not be measured and why, and whether it was interrupted. Each cell is on
     the disk before the next begins."""
     from harness.measure import fresh, measure
     from harness.processes import Failed
     from harness.progress import Progress
     failed: dict[str, str] = {}
-    progress = Progress(count)
+    progress = Progress(len(todo))
     bench.say = progress.say
     try:
         for cell in cells:
             # Asked again: what was measured just now may have made it old.
-            if fresh(bench, cell, bench.store.get(cell.key)):
+            if cell.key not in todo and fresh(bench, cell, bench.store.get(cell.key)):
                 continue
             progress.cell(cell.title)
             begin = time.monotonic()

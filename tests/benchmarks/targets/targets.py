@@ -221,7 +221,7 @@ def main() -> int:
         results = Results(data["cells"])
         rows = reference_rows(results, arguments.block) + (other_rows(results) if arguments.block == JUDGED else [])
         measured = ", ".join(sorted({run["date"] for run in data["runs"]}))
-        where = f"{data['identity']['machine']['processor']}, {data['identity']['rtmc']}, {measured}, blocks of {arguments.block}"
+        where = f"{data['identity']['machine']['processor']}, {data['rtmc']}, {measured}, blocks of {arguments.block}"
     except OSError as problem:
         print(f"targets.py: {arguments.results}: {problem.strerror}; scripts/bench.sh makes it", file=sys.stderr)
         return 1

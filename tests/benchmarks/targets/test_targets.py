@@ -48,8 +48,8 @@ class Table(unittest.TestCase):
 
     def run_(self, *words, status=0):
         if not self.path.exists():
-            identity = {"machine": {"processor": "Made Up 3"}, "rtmc": "rtmc 1"}
-            self.path.write_text(json.dumps({"format": 1, "identity": identity, "runs": [{"date": "2026-01-02"}], "cells": self.cells}))
+            identity = {"machine": {"processor": "Made Up 3"}}
+            self.path.write_text(json.dumps({"format": 1, "identity": identity, "rtmc": "rtmc 1", "runs": [{"date": "2026-01-02"}], "cells": self.cells}))
         done = subprocess.run([sys.executable, "-B", str(HERE / "targets.py"), str(self.path), *words], capture_output=True, text=True)
         self.assertEqual(done.returncode, status, done.stderr)
         return done.stderr if status else done.stdout

@@ -37,20 +37,21 @@ class Rtmc:
 
     def __init__(self, path: pathlib.Path):
         self.path, self.runner = path, path.with_name("rtmc-runner")
-        self.version, self.hash, self.missing = "", "", ""
+        self.version, self.missing = "", ""
+        self.hash = self.runner_hash = "missing"
         self.libraries: dict[tuple, Library] = {}
         try:
             self.version = processes.run([str(path), "--version"], 30).strip()
             if not self.runner.exists():
                 raise Failed(f"rtmc-runner is not beside {path.name}")
-            self.hash = self._hash()
+            self.hash, self.runner_hash = self._hash(path), self._hash(self.runner)
         except Failed as problem:
             self.missing = f"rtmc: {problem}"
 
-    def _hash(self) -> str:
-        """Of all that decides what is timed: the programs, the headers that generated code includes, the compiler that was asked for."""
+    def _hash(self, program: pathlib.Path) -> str:
+        """Of a program, the headers that generated code includes, and the compiler that was asked for."""
         digest = hashlib.sha256(os.environ.get("CXX", "").encode())
-        for file in (self.path, self.runner, *sorted((self.path.parent.parent / "include" / "rtm").glob("*"))):
+        for file in (program, *sorted((self.path.parent.parent / "include" / "rtm").glob("*"))):
             digest.update(file.read_bytes())
         return digest.hexdigest()[:16]
 
@@ -67,11 +68,25 @@ class Rtmc:
         """Compiled and checked; kept while its network is."""
         key = (network.folder, precision, threads, steps, options)
         if key not in self.libraries:
-            how = ("--precision", precision, "--threads", str(threads), *options)
+            how = _words(precision, threads, options)
             bench = self.json("bench", str(network.model), *how, "--steps-per-call", str(steps), "--quick")
             path, more = self._compile(network, how, bench["compiler"])
             self.libraries[key] = Library(path, {name: bench[name] for name in FACTS if name in bench} | more)
         return self.libraries[key]
+
+    def code(self, network: Network, precision: str, threads: int, options: tuple[str, ...] = ()) -> str:
+        """What the facts of its library call `code`."""
+        folder = network.folder / "code"
+        folder.mkdir(exist_ok=True)
+        return self._source(network, _words(precision, threads, options), folder)
+
+    def _source(self, network: Network, how: tuple[str, ...], folder: pathlib.Path) -> str:
+        """Writes it as kernel.cpp, a name that it says itself; -> its hash."""
+        if self.missing:
+            raise Failed(self.missing)
+        source = folder / "kernel.cpp"
+        processes.run([str(self.path), str(network.model), "-o", str(source), *how, "--quiet"], PATIENCE)
+        return hashlib.sha256(source.read_bytes()).hexdigest()[:16]
 
     def _compile(self, network: Network, how: tuple[str, ...], compiler: dict) -> tuple[pathlib.Path, dict]:
         """-> the library, and facts about it that do not depend on how it is called."""
@@ -80,8 +95,7 @@ class Rtmc:
         if not facts.exists():
             folder.mkdir(exist_ok=True)
             inspect = self.json("inspect", str(network.model), *how)
-            processes.run([str(self.path), str(network.model), "-o", str(source), *how, "--quiet"], PATIENCE)
-            code = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+            code = self._source(network, how, folder)
             processes.run([*compiler["cxx"], *compiler["cxx_flags"], f"-Wa,-I{folder}", str(source), "-o", str(library)], PATIENCE)
             source.unlink()
             facts.write_text(json.dumps({"compiler": compiler["cxx_version"], "code": code, "folded": inspect.get("folded"),
@@ -91,6 +105,10 @@ class Rtmc:
     def forget(self, network_folder: pathlib.Path) -> None:
         for key in [key for key in self.libraries if key[0] == network_folder]:
             del self.libraries[key]
+
+
+def _words(precision: str, threads: int, options: tuple[str, ...]) -> tuple[str, ...]:
+    return ("--precision", precision, "--threads", str(threads), *options)
 
 
 class Ours:
@@ -103,6 +121,9 @@ class Ours:
         self.entry = {"id": f"rtmc-{label}", "label": f"rtmc {label}", "kind": "ours", "precision": precision, "threads": self.threads,
                       "steps": steps, "products_only": False, "settings": " ".join(options), "version": rtmc.version}
         self.talker, self.library = None, None
+
+    def code(self) -> str:
+        return self.rtmc.code(self.network, self.entry["precision"], self.compiled, self.options)
 
     def open(self, log: pathlib.Path) -> None:
         self.library = self.rtmc.library(self.network, self.entry["precision"], self.compiled, self.steps, self.options)

@@ -18,7 +18,7 @@ def write_whole(path: pathlib.Path, text: str) -> None:
 
 
 class Store:
-    """Cells by key, for one machine and one rtmc (`identity`). Results of another are set aside, never mixed in and never lost."""
+    """Cells by key, for one machine and one runner (`identity`). Results of another are set aside, never mixed in and never lost."""
 
     def __init__(self, path: pathlib.Path, identity: dict):
         self.path, self.set_aside = path, ""

@@ -150,14 +150,15 @@ def limits(machine: dict) -> list[Table]:
     names = (("fma_f32_per_ns", "multiply-adds in f32, per ns"), ("fma_half_per_ns", "multiply-adds in half precision, per ns"),
              ("convert_f16_per_ns", "f16 weights widened and multiplied, per ns"),
              ("convert_bf16_per_ns", "bf16 weights widened and multiplied, per ns"),
-             ("gate_ns", "ns per gate (sigmoid or tanh)"), ("barrier_ns", "ns per barrier of two threads"))
+             ("gate_ns", "ns per gate (sigmoid or tanh)"), ("barrier_ns", "ns per barrier of two threads"),
+             ("handover_ns", "ns per line of 64 bytes that the other core has written"))
     rates = [[words, measured(machine, name)] for name, words in names]
     return [Table("Read bandwidth, one thread", ["footprint", "GB/s, 2 MB pages", "GB/s, 4 KB pages"], bandwidth),
             Table("Arithmetic and waiting, one core", ["what", "measured"], rates)]
 
 
 def measured(machine: dict, name: str) -> str:
-    if name == "barrier_ns" and machine.get("cores", 1) < 2:
+    if name in ("barrier_ns", "handover_ns") and machine.get("cores", 1) < 2:
         return "not measured: one core"
     if machine.get(name):
         return figure(machine[name])

@@ -180,13 +180,36 @@ class Run(unittest.TestCase):
         self.assertRegex(shown, rb"\[2/2\] dense 1 thread 50 steps a call: round 3 of 3: fast-bf16 \(0:\d\d\)")
         self.assertTrue(shown.endswith(b"\r\x1b[K"), "the line is cleared at the end")
 
-    def test_another_rtmc_begins_anew(self):
+    def change(self, program, old="", new="# changed\n"):
+        path = self.folder / program
+        text = path.read_text()
+        self.assertIn(old, text)
+        path.write_text(text.replace(old, new) if old else text + new)
+
+    def test_another_runner_begins_anew(self):
         words = ("--quick", "--rates", "29", "--only", "machine")
         self.run_(*words)
-        with open(self.folder / "rtmc", "a") as file:
-            file.write("# changed\n")
+        self.change("rtmc-runner")
         _, errors = self.run_(*words)
-        self.assertIn("results.json was moved to results.old.json: it is of another rtmc", errors)
+        self.assertIn("results.json was moved to results.old.json: it is of another runner", errors)
+
+    def test_another_rtmc_measures_again_where_its_code_is_another(self):
+        words = ("--quick", "--rates", "1,29", "--only", "machine,dense,reference,ablation")
+        self.run_(*words)
+        first = self.results()["cells"]
+        self.assertNotIn("changed", self.run_(*words)[1])
+        self.change("rtmc")
+        _, errors = self.run_(*words)
+        self.assertIn("rtmc has changed: looking which cells have other code now", errors)
+        # The ablation has a competitor that cannot be compiled: there is nothing to compare.
+        self.assertIn("4 of 5 cells are kept", errors)
+        self.assertNotIn("changed", self.run_(*words)[1], "what was found out is kept")
+        # Of dense only the code in f32 is measured.
+        self.change("rtmc", "{option(words, '--precision')}", "{option(words, '--precision').replace('bf16', 'bf16 in another way')}")
+        self.assertIn("2 of 5 cells are kept", self.run_(*words)[1])
+        last = self.results()["cells"]
+        self.assertEqual(first.keys(), last.keys())
+        self.assertEqual([part.split(";")[0] for part in last if first[part].get("competitors") == last[part].get("competitors")], ["dense", "machine"])
 
     def test_two_runs_at_once(self):
         import fcntl
