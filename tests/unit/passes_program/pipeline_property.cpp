@@ -28,7 +28,9 @@ passes::Context contextFor(uint64_t seed, Diagnostics &diagnostics) {
   context.target.cpu = "test";
   context.machine = passes::shippedMachine(seed % 2 ? "sapphirerapids" : "generic-x86-64", "x86_64-linux-gnu");
   context.options.threads = 1 + static_cast<uint32_t>(seed / 3 % 4);
-  if (seed % 5 == 0) context.machine.barrierNs = context.machine.handoverNs = 0;  // makes the partition use all threads on small networks
+  if (seed % 5 == 0)
+    context.machine.barrierNs = context.machine.handoverNs =
+        0;  // makes the partition use all threads on small networks
   context.options.chunk = 1 + static_cast<uint32_t>(seed / 12 % 4);
   context.options.fold = seed % 7 != 0;
   context.options.permute = seed % 11 != 0;
