@@ -1,10 +1,8 @@
 """The phone error rate on the development speakers, for `python3 -m rtmc.search --evaluate metric.py`: of a model that `rtmc.export` wrote, run
-through rtmc. Folders as main.py's defaults, or $PHONES_DATA and $PHONES_OUT. docs/block_search.md."""
+through rtmc. Folders as main.py's. docs/block_search.md."""
 from __future__ import annotations
 
-import argparse
 import functools
-import os
 import sys
 from pathlib import Path
 
@@ -23,8 +21,7 @@ SETTINGS = Settings(prior=0.3, bigram=1.0, penalty=0.0)  # the same for every ca
 
 @functools.lru_cache(maxsize=1)
 def _data():
-    options = argparse.Namespace(data=Path(os.environ.get("PHONES_DATA", ROOT.parents[3] / "shared" / "data")),
-                                 out=Path(os.environ.get("PHONES_OUT", ROOT.parents[2] / "build" / "phones")))
+    options = commands.folders()
     spoken = commands.utterances(options)
     part = dataset.load(commands.features(options) / "development.npz")
     return part, commands.references(spoken, "development", part), statistics(spoken["train"], commands.labels_of_training(options))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .kept_columns import Dense, Product, product
 from .recurrences import ResetAfter, ResetBefore
-from .reset_before import GRUResetBefore
+from .reset_before import GRUResetBefore, check_width, first_state
 
 __all__ = ["MaskedGRU", "MaskedGRUResetBefore"]
 
@@ -55,13 +55,8 @@ class FollowsMasks(_Base):
             return super().forward(input, hx)
         x = input.transpose(0, 1) if self.batch_first else input
         steps, batch, width = x.shape
-        if width != self.input_size:
-            raise ValueError(f"the input has {width} values per step; {self.input_size} are needed")
-        shape = (self.num_layers, batch, self.hidden_size)
-        if hx is None:
-            hx = torch.zeros(shape, dtype=self.weight_hh_l0.dtype)
-        elif tuple(hx.shape) != shape:
-            raise ValueError(f"the first state is {tuple(hx.shape)}; {shape} is needed")
+        check_width(width, self.input_size)
+        hx = first_state(hx, (self.num_layers, batch, self.hidden_size), self.weight_hh_l0)
         x = x.transpose(1, 2).to(_product_dtype(self.weight_hh_l0)).contiguous()
         last: List[Tensor] = []
         with torch.autocast("cpu", enabled=False):

@@ -24,6 +24,20 @@ def _times(sizes: List[int], reverse: bool) -> List[Tuple[int, int]]:
     return begins[::-1] if reverse else begins
 
 
+def check_width(width: int, input_size: int) -> None:
+    if width != input_size:
+        raise ValueError(f"the input has {width} values per step; {input_size} are needed")
+
+
+def first_state(hx: Optional[Tensor], shape: Tuple[int, int, int], like: Tensor) -> Tensor:
+    """`hx`, or zeros of the kind of `like`."""
+    if hx is None:
+        return like.new_zeros(shape)
+    if tuple(hx.shape) != shape:
+        raise ValueError(f"the first state is {tuple(hx.shape)}; {shape} is needed")
+    return hx
+
+
 class _Recurrence(torch.autograd.Function):
     """gates [N, 3H] (input part and biases), h0 [B, H], weight_hh [3H, H] -> states [N, H], last state [B, H]."""
 
@@ -121,18 +135,13 @@ class GRUResetBefore(torch.nn.Module):
                 raise ValueError(f"the input has {input.dim()} dimensions; 2 (steps, values) or 3 are needed")
             steps = input.unsqueeze(1) if not batched else input.transpose(0, 1) if self.batch_first else input
             data, sizes = steps.reshape(-1, steps.shape[2]), [steps.shape[1]] * steps.shape[0]
-        if data.shape[1] != self.input_size:
-            raise ValueError(f"the input has {data.shape[1]} values per step; {self.input_size} are needed")
+        check_width(data.shape[1], self.input_size)
         if not sizes or sizes[0] == 0:
             raise ValueError("the input has no steps or no sequences")
         directions = 2 if self.bidirectional else 1
-        shape = (self.num_layers * directions, sizes[0], self.hidden_size)
-        if hx is None:
-            hx = data.new_zeros(shape)
-        elif not batched:
+        if hx is not None and not batched:
             hx = hx.unsqueeze(1)
-        if tuple(hx.shape) != shape:
-            raise ValueError(f"the first state is {tuple(hx.shape)}; {shape} is needed")
+        hx = first_state(hx, (self.num_layers * directions, sizes[0], self.hidden_size), data)
         if packed is not None and packed.sorted_indices is not None:
             hx = hx.index_select(1, packed.sorted_indices)
 

@@ -68,6 +68,13 @@ def features(options: argparse.Namespace) -> Path:
     return options.out / "features"
 
 
+def folders() -> argparse.Namespace:
+    """`data` and `out` where nothing else is said: $PHONES_DATA and $PHONES_OUT, or of this checkout."""
+    root = Path(__file__).resolve().parents[4]
+    return argparse.Namespace(data=Path(os.environ.get("PHONES_DATA", root.parent / "shared" / "data")),
+                              out=Path(os.environ.get("PHONES_OUT", root / "build" / "phones")))
+
+
 def prepare(options: argparse.Namespace) -> None:
     timit_part = ["timit"] if has_timit(options) else []
     wanted = ["development", "test", *timit_part, *(dataset.variant_path(Path(), v).stem for v in dataset.variants())]
@@ -152,13 +159,9 @@ def one(options: argparse.Namespace) -> None:
         except BlockingIOError:
             raise RuntimeError(f"{folder} is being trained by another process") from None
         torch.set_num_threads(options.threads)
-        variants = [dataset.load(dataset.variant_path(features(options), v)) for v in dataset.variants()]
-        names = set.intersection(*(set(v.names) for v in variants))
-        if any(len(v) != len(names) for v in variants):
-            raise RuntimeError("the variants of the training part hold different utterances; remove the features and prepare them again")
         development = dataset.load(features(options) / "development.npz")
         parent = None if found.parent is None else folder_of(options, found.parent)
-        Training(found, folder, variants, development, parent, say).go_on()
+        Training(found, folder, dataset.load_variants(features(options)), development, parent, say).go_on()
 
 
 def rows_of_test(options: argparse.Namespace) -> list[dict[str, str]]:

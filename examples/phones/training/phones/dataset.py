@@ -54,5 +54,14 @@ def variants() -> list[tuple[str, int]]:
     return [(speed, noise) for speed in SPEEDS for noise in range(NOISES)]
 
 
+def load_variants(folder: Path) -> list[Part]:
+    """The training part in all its variants, the same utterances in each."""
+    parts = [load(variant_path(folder, v)) for v in variants()]
+    names = set.intersection(*(set(part.names) for part in parts))
+    if any(len(part) != len(names) for part in parts):
+        raise RuntimeError("the variants of the training part hold different utterances; remove the features and prepare them again")
+    return parts
+
+
 def variant_path(folder: Path, variant: tuple[str, int]) -> Path:
     return folder / f"train-{variant[0]}-{variant[1]}.npz"

@@ -11,7 +11,8 @@ from .run import Run
 
 DENSE_EPOCHS = 16
 BLOCK = (64, 256)  # of BSP: 64 rows of a gate share their columns
-# The schedules are the best of trials() on the development speakers: pruning gradually beats ADMM and one shot. From dense:
+# By trials() on the development speakers: pruning gradually beats ADMM and one shot, a longer ramp a shorter one. These are somewhat longer
+# than what was tried, for a network of twice the units. From dense:
 FIRST = {"method": "gradual", "ramp_epochs": 8, "retrain_epochs": [10]}
 NEXT = {"method": "gradual", "ramp_epochs": 2, "retrain_epochs": [6]}  # from the rate before
 ADMM = {"rho": [1e-4, 3e-4, 1e-3], "epochs_per_rho": 2, "extra_epochs": 0, "retrain_epochs": [12]}  # RTMobile's way, as a check
