@@ -76,6 +76,8 @@ def measure_all(bench, cells: list, todo: set[str]) -> tuple[dict[str, str], boo
     bench.say = progress.say
     try:
         for cell in cells:
+            if stop.asked:  # C code that calls Python, such as the import of a module, may lose an exception
+                raise KeyboardInterrupt
             # Asked again: what was measured just now may have made it old.
             if cell.key not in todo and fresh(bench, cell, bench.store.get(cell.key)):
                 continue
@@ -119,7 +121,11 @@ def work_folder(out: pathlib.Path):
 
 
 def stop(number, frame):
+    stop.asked = True
     raise KeyboardInterrupt
+
+
+stop.asked = False
 
 
 def state_of(store, now: dict) -> dict:
