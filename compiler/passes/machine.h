@@ -26,7 +26,7 @@ struct Machine {
   double convertGopsF16 = 0;  // f16 weights widened and multiplied, per ns
   double convertGopsBf16 = 0;
   double barrierNs = 300;  // between two spinning threads
-  double handoverNs = 15;  // reading one 64-byte line that another core has written
+  double handoverNs = 15;  // one 64-byte line of a vector that another core has written, read in order
   double gateNs = 0.27;    // one sigmoid or tanh, vectorised
   double loadsPerNs = 0;   // vector or broadcast loads per ns from L1
   double tileNs = 4;       // start and end of one tile: loop, stores

@@ -199,11 +199,11 @@ TEST_CASE("values that take long to fetch keep a network on one thread") {
   REQUIRE(free.shares == 2);
   // 16 lines, half of them from the other share.
   const double gates = free.sections[0].phases[0].shareCost[0];
-  bench.context.machine.handoverNs = gates / 64;
+  bench.context.machine.handoverNs = gates / 128;
   const ir::Program dear = lowered(network, bench.context);
   REQUIRE(dear.shares == 2);
   CHECK(dear.sections[0].phases[0].shareCost[0] == doctest::Approx(gates * 1.125));
-  bench.context.machine.handoverNs = gates / 8;
+  bench.context.machine.handoverNs = gates / 16;
   CHECK(lowered(network, bench.context).shares == 1);
 }
 
