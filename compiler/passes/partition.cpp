@@ -22,8 +22,9 @@ struct Cuts {
   double slowest() const { return cost.empty() ? 0 : *std::max_element(cost.begin(), cost.end()); }
 };
 
-/// Columns are met here and there, so their lines are not fetched as a stream, for which the machine's figure holds. With
-/// this the predicted steps of the reference network on two threads are within 7 % of the measured ones at 10x to 43x.
+/// Columns are met here and there, so their lines are not fetched as a stream, for which the machine's figure holds.
+/// With this the predicted steps of the reference network on two threads are within 7 % of the measured ones at 10x to
+/// 43x.
 constexpr double kScattered = 2;
 
 /// More threads must be predicted to be faster by this share: they keep processors from other work, and what they cost

@@ -1,6 +1,7 @@
 #include "passes/tiling.h"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 
 namespace rtmc::passes {
@@ -45,6 +46,9 @@ namespace {
 
 /// Time of a vector of fewer lanes than the target has, in times of a whole one.
 constexpr double kNarrowVector = 0.65;
+
+/// Sums across lanes are halved until each row has one: per vector and halving.
+constexpr double kHalvingNs = 0.5;
 
 /// What a tile costs before it is known how many entries it has, in times of one whole vector: measured with 50 to 100
 /// entries, a tile's start weighs about as much as one of its vectors, and a narrow vector two thirds of a whole one.
@@ -203,7 +207,7 @@ double CostModel::tileNs(const TileShape &shape, uint32_t tiles, uint32_t entrie
   const double loads = vectorOps * (bytes_ == 2 ? 0.5 : 1.0) + xLoads;
   const double busy = std::max(vectorOps / vectorOpsPerNs_, loads / loadsPerNs);
   double fixed = machine_.tileNs;
-  if (shape.width > 1) fixed += 0.5 * shape.vectors;  // sums across lanes
+  if (shape.width > 1) fixed += kHalvingNs * std::bit_width(shape.width - 1) * shape.vectors;
   const double scatter = shape.indexed ? machine_.scatterNs * rows : 0;
   return tiles * (std::max(busy, values * bytes_ / gbps_) + fixed) + scatter;
 }
