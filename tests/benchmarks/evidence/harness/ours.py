@@ -40,6 +40,7 @@ class Rtmc:
         self.version, self.missing = "", ""
         self.hash = self.runner_hash = "missing"
         self.libraries: dict[tuple, Library] = {}
+        self.codes: dict[tuple, str] = {}
         try:
             self.version = processes.run([str(path), "--version"], 30).strip()
             if not self.runner.exists():
@@ -75,10 +76,13 @@ class Rtmc:
         return self.libraries[key]
 
     def code(self, network: Network, precision: str, threads: int, options: tuple[str, ...] = ()) -> str:
-        """What the facts of its library call `code`."""
-        folder = network.folder / "code"
-        folder.mkdir(exist_ok=True)
-        return self._source(network, _words(precision, threads, options), folder)
+        """What the facts of its library call `code`; asked once per network, since many cells have the dense one."""
+        how = _words(precision, threads, options)
+        if (network.folder, how) not in self.codes:
+            folder = network.folder / "code"
+            folder.mkdir(exist_ok=True)
+            self.codes[network.folder, how] = self._source(network, how, folder)
+        return self.codes[network.folder, how]
 
     def _source(self, network: Network, how: tuple[str, ...], folder: pathlib.Path) -> str:
         """Writes it as kernel.cpp, a name that it says itself; -> its hash."""
