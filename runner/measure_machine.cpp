@@ -269,7 +269,7 @@ Json measureMachine(const Json &request) {
     const double ns = barrierNs(2 * budget);
     const double line = handoverNs(2 * budget);
     if (ns < kBusyBarrierNs) machine["barrierNs"] = ns;
-    // A share of nothing would mislead more than a small one.
+    // As with tiles: a cost of nothing would mislead more.
     if (line < kBusyBarrierNs) machine["handoverNs"] = std::max(0.1, line);
   }
   return machine;

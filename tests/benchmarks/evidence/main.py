@@ -48,10 +48,8 @@ def main(words: list[str]) -> int:
             print(f"{len(cells) - len(todo)} of {len(cells)} cells are kept from an earlier run", file=sys.stderr)
         if todo:
             store.begin({"date": datetime.date.today().isoformat(), "form": settings.name, "state": now, "cells_to_measure": len(todo),
-                         "rtmc": rtmc.hash,
                          "python": sys.version.split()[0],
                          "environment": {name: environment.get(name) for name in ("wheels", "missing")}})
-        store.data["rtmc"] = f"{rtmc.version} {rtmc.hash}".strip()
         failed, interrupted = measure_all(bench, cells, {cell.key for cell in todo})
     facts = {"machine": here, "state": state_of(store, now), "settings": settings, "left_out": left_out, "failed": failed,
              "interrupted": interrupted, "rtmc_missing": rtmc.missing, "peers_missing": peers.missing, "command": options.shown(arguments)}

@@ -23,7 +23,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "evidence"))
 from harness import columns, paper, plan  # noqa: E402
 from harness.statistics import figure  # noqa: E402
-from harness.store import FORMAT  # noqa: E402
+from harness.store import FORMAT, rtmcs  # noqa: E402
 
 RESULTS = HERE.parents[2] / "build" / "bench" / "results.json"
 JUDGED = plan.BLOCKS[0]
@@ -221,7 +221,7 @@ def main() -> int:
         results = Results(data["cells"])
         rows = reference_rows(results, arguments.block) + (other_rows(results) if arguments.block == JUDGED else [])
         measured = ", ".join(sorted({run["date"] for run in data["runs"]}))
-        where = f"{data['identity']['machine']['processor']}, {data['rtmc']}, {measured}, blocks of {arguments.block}"
+        where = f"{data['identity']['machine']['processor']}, {rtmcs(data['cells'])}, {measured}, blocks of {arguments.block}"
     except OSError as problem:
         print(f"targets.py: {arguments.results}: {problem.strerror}; scripts/bench.sh makes it", file=sys.stderr)
         return 1

@@ -15,7 +15,7 @@ ROUNDS = 3
 
 def ours(name, times, floor, error="", **facts):
     facts = {"floor_us": floor, "nonzeros": 1000, "weight_bytes": 2000, "index_bytes": 200} | facts
-    return competitor(f"rtmc-{name}", times, error) | {"kind": "ours", "label": f"rtmc {name}", "facts": facts,
+    return competitor(f"rtmc-{name}", times, error) | {"kind": "ours", "label": f"rtmc {name}", "facts": facts, "version": "rtmc",
                                                        "precision": "f32" if name.startswith("f32") else "bf16"}
 
 
@@ -41,7 +41,7 @@ class Table(unittest.TestCase):
         """To the one cell of that form that has these values."""
         keys = [cell.key for cell in plan.cells(settings, 2)[0] if cell.part == part and values.items() <= dict(cell.values).items()]
         self.assertEqual(len(keys), 1, keys)
-        self.cells[keys[0]] = {"competitors": competitors, "kept": 100, "weights": 1000}
+        self.cells[keys[0]] = {"competitors": competitors, "kept": 100, "weights": 1000, "rtmc": "1"}
 
     def reference(self, rate, competitors, settings=plan.FULL, block="256x256", threads=1):
         self.add(settings, "reference", competitors, rate=rate, block=block, threads=threads, steps=50)
@@ -49,7 +49,7 @@ class Table(unittest.TestCase):
     def run_(self, *words, status=0):
         if not self.path.exists():
             identity = {"machine": {"processor": "Made Up 3"}}
-            self.path.write_text(json.dumps({"format": 1, "identity": identity, "rtmc": "rtmc 1", "runs": [{"date": "2026-01-02"}], "cells": self.cells}))
+            self.path.write_text(json.dumps({"format": 1, "identity": identity, "runs": [{"date": "2026-01-02"}], "cells": self.cells}))
         done = subprocess.run([sys.executable, "-B", str(HERE / "targets.py"), str(self.path), *words], capture_output=True, text=True)
         self.assertEqual(done.returncode, status, done.stderr)
         return done.stderr if status else done.stdout

@@ -54,7 +54,7 @@ def measure(bench: Bench, cell: Cell) -> dict:
     if cell.part == "machine":
         bench.say("measuring the machine")
         quick = ["--quick"] if dict(cell.settings)["form"] == "quick" else []
-        return {"rtmc": bench.rtmc.hash, "machine": bench.rtmc.json("machine", *quick)}
+        return {"machine": bench.rtmc.json("machine", *quick)}
     group = _GROUPS[cell.part](bench, cell)
     result = {"rtmc": bench.rtmc.hash, "kept": group.network.kept, "weights": group.network.weights,
               "competitors": bench.turns(cell, group.competitors)} | group.facts

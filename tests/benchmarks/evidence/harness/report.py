@@ -8,7 +8,7 @@ from .columns import Reference, reference_rows, value
 from .plan import Cell
 from .render import Part
 from .statistics import figure
-from .store import Store, write_whole
+from .store import Store, rtmcs, write_whole
 
 QUOTED = (10, 29, 103)  # rates of the summary
 
@@ -113,4 +113,4 @@ def about(store: Store, facts: dict) -> str:
     dates = sorted({run["date"] for run in store.data["runs"] if run.get("date")})
     return (f"{here['processor']} (family {here['family']}), {machines.count(here['cores'])}, {here['memory_gib']} GiB; {here['caches']}; "
             f"{now['system']}, kernel {now['kernel']}; governor {now['governor']}; huge pages {now['huge_pages']}; load at the start "
-            f"{now['load']:.2f}. {store.data.get('rtmc', 'rtmc missing')}. Measured {' and '.join(dates)} with `{facts['command'].strip()}`.")
+            f"{now['load']:.2f}. {rtmcs(store.data['cells'])}. Measured {' and '.join(dates)} with `{facts['command'].strip()}`.")

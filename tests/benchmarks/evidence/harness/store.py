@@ -17,6 +17,13 @@ def write_whole(path: pathlib.Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def rtmcs(cells: dict[str, dict]) -> str:
+    """Which rtmc the cells are of: several, where only some were looked at since it changed."""
+    found = {f"{entry['version'] or 'rtmc'} {cell['rtmc']}" for cell in cells.values()
+             for entry in cell.get("competitors", ()) if entry["kind"] == "ours"}
+    return " and ".join(sorted(found)) or "rtmc missing"
+
+
 class Store:
     """Cells by key, for one machine and one runner (`identity`). Results of another are set aside, never mixed in and never lost."""
 

@@ -204,6 +204,13 @@ class Run(unittest.TestCase):
         # The ablation has a competitor that cannot be compiled: there is nothing to compare.
         self.assertIn("4 of 5 cells are kept", errors)
         self.assertNotIn("changed", self.run_(*words)[1], "what was found out is kept")
+        def rtmcs():
+            return len(set(re.findall(r"rtmc 0\.0\.0 \(fake\) [0-9a-f]{16}", self.report())))
+
+        self.assertEqual(rtmcs(), 1)
+        self.change("rtmc")
+        self.run_("--quick", "--rates", "1,29", "--only", "dense")
+        self.assertEqual(rtmcs(), 2, "cells that were not looked at are of the rtmc before")
         # Of dense only the code in f32 is measured.
         self.change("rtmc", "{option(words, '--precision')}", "{option(words, '--precision').replace('bf16', 'bf16 in another way')}")
         self.assertIn("2 of 5 cells are kept", self.run_(*words)[1])
