@@ -3,12 +3,16 @@ with a pruner."""
 import copy
 import itertools
 import os
+import unittest.mock
 
 from common import Case, Net, data, loss_of, torch, unittest
 import rtmc
-from rtmc.nn import GRUResetBefore, MaskedGRU, MaskedGRUResetBefore
+from rtmc.nn import Dropout, GRUResetBefore, MaskedGRU, MaskedGRUResetBefore
+from rtmc.nn.dropout import dropout
 from rtmc.nn.masked import FollowsMasks
-from rtmc.nn.kept_columns import Dense, KeptColumns, product
+from rtmc.nn.kept_columns import KeptColumns
+from rtmc.nn.kept_weights import KeptWeights, library
+from rtmc.nn.products import Dense, product
 from rtmc.pruning import Pruner
 from torch.nn.utils.rnn import pack_padded_sequence
 
@@ -109,6 +113,99 @@ class MaskedGRUTest(Case):
         nothing = product(torch.zeros(96, 40, dtype=torch.bool), 3)
         nothing.times(nothing.pack(torch.zeros(96, 40), torch.float32), x, out)
         self.assertEqual(float(out.abs().max()), 0)
+
+    def test_products_by_weights(self):
+        if library() is None:
+            self.skipTest("no C++ compiler that makes kept_weights.cpp")
+        mask = torch.rand(300, 200) < 0.1
+        mask[5], mask[:, 7] = False, False
+        self.assertIsInstance(product(mask, 3), KeptWeights)
+        self.assertIsInstance(product(torch.rand(300, 200) < 0.5, 3), Dense)
+        self.assertIsInstance(product(block_mask(300, 200, 20, 9), 3), KeptColumns)
+        self.assertIsInstance(product(mask[:30, :20], 3), Dense)  # too small to be worth a call
+        threads = torch.get_num_threads()
+        # Batches of whole vectors, of less, and of both; a sum of 300 terms of size 1 in each precision.
+        for dtype, batch, count in itertools.product((torch.double, torch.float, torch.bfloat16), (1, 7, 16, 64, 85), (1, 3)):
+            with self.subTest(dtype=dtype, batch=batch, threads=count):
+                torch.set_num_threads(count)
+                try:
+                    self.check_by_weights(mask, dtype, batch)
+                finally:
+                    torch.set_num_threads(threads)
+
+    def check_by_weights(self, mask, dtype, batch):
+        states = torch.double if dtype == torch.double else torch.float
+        weight = torch.randn(mask.shape, dtype=states).masked_fill_(~mask, 0)
+        x, y = torch.randn(mask.shape[1], batch).to(dtype), torch.randn(mask.shape[0], batch).to(dtype)
+        by_weights, exact = KeptWeights(mask), weight.double()
+        packed = by_weights.pack(weight, dtype)
+        bound = {torch.double: 1e-13, torch.float: 1e-4, torch.bfloat16: 0.1}
+        out = torch.full((mask.shape[0], batch), 9.0).to(dtype)
+        by_weights.times(packed, x, out)
+        self.assertLess(float((out.double() - exact @ x.double()).abs().max()), bound[dtype])
+        self.assertEqual(float(out[5].abs().max()), 0)
+        # Into states, which need not be contiguous, and into inputs.
+        for back in (torch.ones(batch, mask.shape[1], dtype=states).t(), torch.ones(mask.shape[1], batch).to(dtype)):
+            by_weights.add_transposed(packed, y, back)
+            self.assertLess(float((back.double() - 1 - exact.t() @ y.double()).abs().max()), bound[back.dtype])
+        gradient, expected = by_weights.outer(y, x), (y.double() @ x.double().t()) * mask
+        self.assertEqual(gradient.dtype, states)
+        self.assertLess(float((gradient.double() - expected).abs().max()), bound[states])
+        self.assertEqual(float((gradient * ~mask).abs().max()), 0)
+
+    def test_by_weights_it_is_gru_with_zeros(self):
+        if library() is None:
+            self.skipTest("no C++ compiler that makes kept_weights.cpp")
+        for kinds in KINDS:
+            ours, theirs = twins(150, 128, 2, kinds=kinds)
+            masks = {name: torch.rand(weight.shape) < 0.1 for name, weight in theirs.named_parameters() if "weight" in name}
+            with torch.no_grad():
+                for net in (ours, theirs):
+                    for name, mask in masks.items():
+                        getattr(net, name).mul_(mask)
+            self.assertLess(max(ours.follow(masks).values()), 0.11)
+            self.assertIsInstance(ours._products["weight_hh_l1"][0], KeptWeights)
+            results = self.agree(ours, theirs, torch.randn(6, 3, 150, dtype=torch.double), bound=float("inf"))
+            names = ["out", "last", "x", *(name for name, _ in theirs.named_parameters())]
+            for name, a, b in zip(names, *results):
+                kept = masks.get(name, torch.ones(()))
+                self.assertLess(float(((a - b) * kept).detach().abs().max()), 1e-12, name)
+                if name in masks:
+                    self.assertEqual(float((a * ~kept).abs().max()), 0)
+
+    def test_without_a_compiler_it_is_dense(self):
+        mask = torch.rand(300, 200) < 0.1
+        library.cache_clear()
+        try:
+            with unittest.mock.patch.dict(os.environ, {"CXX": "no-such-compiler"}), self.assertLogs("rtmc", "WARNING") as said:
+                self.assertIsInstance(product(mask, 3), Dense)
+                self.assertIsInstance(product(mask, 3), Dense)
+            self.assertEqual(len(said.output), 1)
+            self.assertIn("no-such-compiler", said.output[0])
+            library.cache_clear()
+            with unittest.mock.patch.dict(os.environ, {"CXX": "false"}), self.assertLogs("rtmc", "WARNING") as said:
+                self.assertIsInstance(product(mask, 3), Dense)
+            self.assertIn("false failed", said.output[0])
+        finally:
+            library.cache_clear()
+
+    def test_dropout_of_values(self):
+        x = torch.ones(1001, 1000, requires_grad=True)
+        for p in (0.15, 0.5, 0.999):
+            out = dropout(x, p)
+            kept = (out != 0).double()
+            self.assertLess(abs(float(kept.mean()) - (1 - p)), 5 * (p * (1 - p)) ** 0.5 / 1e3)
+            self.assertTrue(torch.allclose(out.detach(), (kept / (1 - p)).float(), rtol=1e-2))
+            (gradient,) = torch.autograd.grad(out.sum(), x)
+            self.assertTrue(torch.equal(gradient, out.detach()))
+        self.assertIs(dropout(x, 0.0), x)
+        self.assertIs(dropout(x, 0.5, training=False), x)
+        self.assertEqual(float(dropout(x, 1.0).detach().abs().max()), 0)
+        layer = Dropout(0.5)
+        self.assertEqual(sorted(layer(x).unique().tolist()), [0, 2])
+        self.assertIs(layer.eval()(x), x)
+        self.refuses(ValueError, "dropout", dropout, x, 1.5)
+        self.refuses(ValueError, "dropout", dropout, x, float("nan"))
 
     def test_autocast(self):
         for kinds in KINDS:

@@ -1,34 +1,13 @@
 """Products with a matrix whose rows share their kept columns in blocks: each block is a small dense matrix, and a product is one batch of
 those (torch.bmm) over the gathered rows of what it is multiplied with. Vectors stand beside each other as columns: [features, batch],
 so that gathering is copying of whole rows."""
-from typing import Tuple, Union
+from typing import Optional, Tuple
 
 import torch
 from torch import Tensor
 
 HEIGHTS = range(12, 129)  # rows of a block: lower ones multiply slowly
-WORTH = 0.6               # of the dense matrix; with more left a dense product is faster
 ROUND = 8                 # columns of a block are a multiple of this: matrix units like it
-
-
-class Dense:
-    """The product that leaves nothing out."""
-    share = 1.0
-
-    def pack(self, weight: Tensor, dtype: torch.dtype) -> Tensor:
-        return weight.to(dtype)
-
-    def times(self, packed: Tensor, x: Tensor, out: Tensor) -> None:
-        """out [rows, batch] = weight times x [columns, batch]"""
-        torch.mm(packed, x, out=out)
-
-    def add_transposed(self, packed: Tensor, y: Tensor, out: Tensor) -> None:
-        """out [columns, batch] += transposed weight times y [rows, batch]"""
-        out += packed.t() @ y
-
-    def outer(self, y: Tensor, x: Tensor) -> Tensor:
-        """The weight's gradient: y [rows, n] times transposed x [columns, n]"""
-        return y @ x.t()
 
 
 class KeptColumns:
@@ -73,17 +52,11 @@ class KeptColumns:
         return x.index_select(0, self._rows).view(self.blocks, self.width, -1)
 
 
-Product = Union[Dense, KeptColumns]
-
-
-def product(mask: Tensor, gates: int) -> Product:
-    """The fastest for this mask of `gates` stacked matrices: that which multiplies with least, dense unless that is much less."""
+def height_for(mask: Tensor, gates: int) -> Optional[int]:
+    """Of the blocks that leave least to multiply, for `gates` stacked matrices; None if no height divides a gate's rows."""
     size = mask.shape[0] // gates
     heights = [height for height in HEIGHTS if size % height == 0]
-    best = min(heights, key=lambda height: (_kept(mask, height)[1], -height), default=None)
-    if best is None or _kept(mask, best)[1] > WORTH * mask.shape[1]:
-        return Dense()
-    return KeptColumns(mask, best)
+    return min(heights, key=lambda height: (_kept(mask, height)[1], -height), default=None)
 
 
 def _kept(mask: Tensor, height: int) -> Tuple[Tensor, int]:

@@ -1,13 +1,14 @@
 """MaskedGRU and MaskedGRUResetBefore: torch.nn.GRU and GRUResetBefore, with their numbers and names, for training on the CPU. Two things
 make them faster there. Time runs in one autograd.Function (recurrences.py), so the gradient of a weight is one product over all steps
-instead of a sum over steps; and under masks each product leaves out what a block of rows has pruned (kept_columns.py), which a
-masked dense product multiplies with zeros."""
+instead of a sum over steps; and under masks each product leaves out what a block of rows has pruned (kept_columns.py), or, of masks
+without such blocks, each pruned weight (kept_weights.py), which a masked dense product multiplies with zeros."""
 from typing import TYPE_CHECKING, Dict, List, Mapping, Tuple, Type
 
 import torch
 from torch import Tensor
 
-from .kept_columns import Dense, Product, product
+from .dropout import dropout
+from .products import Dense, Product, product
 from .recurrences import ResetAfter, ResetBefore
 from .reset_before import GRUResetBefore, check_width, first_state
 
@@ -62,7 +63,7 @@ class FollowsMasks(_Base):
         with torch.autocast("cpu", enabled=False):
             for layer in range(self.num_layers):
                 if layer and self.dropout:
-                    x = torch.nn.functional.dropout(x, self.dropout, self.training)
+                    x = dropout(x, self.dropout, self.training)
                 h0 = hx[layer].t().to(self.weight_hh_l0.dtype).contiguous()
                 x, h = self._recurrence.apply(x, h0, *self._tensors(layer), *self._products_of(layer))
                 last.append(h.t())

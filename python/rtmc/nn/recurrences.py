@@ -1,11 +1,11 @@
-"""One layer of a GRU over all steps, in both forms, as autograd.Functions that multiply through kept_columns.py. Activations are [T, features,
+"""One layer of a GRU over all steps, in both forms, as autograd.Functions that multiply through products.py. Activations are [T, features,
 batch]. Products are in the precision of x, states in that of h0; the gradient of a weight is one product over all steps."""
 from typing import Tuple
 
 import torch
 from torch import Tensor
 
-from .kept_columns import Product
+from .products import Product
 
 
 def _input_gates(x: Tensor, packed: Tensor, product: Product, bias: Tensor) -> Tensor:
@@ -26,6 +26,11 @@ def _input_gradient(x: Tensor, packed: Tensor, product: Product, d_gates: Tensor
 def _flat(sequence: Tensor) -> Tensor:
     """[T, n, batch] -> [n, T * batch]"""
     return sequence.transpose(0, 1).reshape(sequence.shape[1], -1)
+
+
+def _bias_gradient(d_gates: Tensor, dtype: torch.dtype) -> Tensor:
+    """[T, n, batch] -> [n]. A step's sum is rounded to the products' precision: one sum in `dtype` would first copy all of it to that."""
+    return d_gates.sum(2).sum(0, dtype=dtype)
 
 
 def _states(x: Tensor, h0: Tensor) -> Tuple[Tensor, Tensor]:
@@ -84,9 +89,9 @@ class ResetAfter(torch.autograd.Function):
             state_product.add_transposed(again, d_products[t], d_h)
         d_gates[:, :2 * size] = d_products[:, :2 * size]
         d_x = _input_gradient(x, to_gates, input_product, d_gates) if ctx.needs_input_grad[0] else None
-        d_gates, d_products, dtype = _flat(d_gates), _flat(d_products), ctx.weight_dtype
-        return (d_x, d_h, input_product.outer(d_gates, _flat(x)).to(dtype), state_product.outer(d_products, _flat(states[:-1])).to(dtype),
-                d_gates.sum(1, dtype=dtype), d_products.sum(1, dtype=dtype), None, None)
+        dtype = ctx.weight_dtype
+        return (d_x, d_h, input_product.outer(_flat(d_gates), _flat(x)).to(dtype), state_product.outer(_flat(d_products), _flat(states[:-1])).to(dtype),
+                _bias_gradient(d_gates, dtype), _bias_gradient(d_products, dtype), None, None)
 
 
 class ResetBefore(torch.autograd.Function):
@@ -135,8 +140,8 @@ class ResetBefore(torch.autograd.Function):
             d_h = torch.addcmul(d_h * z, d_reset, r.to(d_reset.dtype))
             rz_product.add_transposed(to_rz, d_gates[t, :2 * size], d_h)
         d_x = _input_gradient(x, to_gates, input_product, d_gates) if ctx.needs_input_grad[0] else None
-        d_gates, dtype = _flat(d_gates), ctx.weight_dtype
+        dtype = ctx.weight_dtype
+        d_bias, d_gates = _bias_gradient(d_gates, dtype), _flat(d_gates)
         d_weight_hh = torch.cat([rz_product.outer(d_gates[:2 * size], _flat(states[:-1])), n_product.outer(d_gates[2 * size:], _flat(reset))])
-        d_bias = d_gates.sum(1, dtype=dtype)
         return (d_x, d_h, input_product.outer(d_gates, _flat(x)).to(dtype), d_weight_hh.to(dtype), d_bias, d_bias.clone(),
                 None, None, None)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What rtmc.nn.MaskedGRU saves when a GRU is trained: frames per second of forward, backward and a step of AdamW on one core, in turns with
-torch.nn.GRU; a ratio per round, of processor time. masked_gru.py [--units 1024] [--block 64x256] [--rates 1,10,29] [--rounds 5]"""
+torch.nn.GRU; a ratio per round, of processor time; under masks of blocks (BSP) and of weights that lie anywhere.
+masked_gru.py [--units 1024] [--block 64x256] [--rates 1,10,29] [--rounds 5]"""
 import argparse
 import pathlib
 import statistics
@@ -15,18 +16,26 @@ from rtmc.nn import MaskedGRU  # noqa: E402
 BATCH, STEPS, WINDOWS, INPUTS = 64, 24, 3, 120
 
 
-def masked(net, rate, block):
-    """Zeros in all but some columns of each block, drawn for each; the masks."""
+def columns_of_blocks(shape, rate, block):
+    """Some columns of each block, drawn for each."""
     height, width = block
-    masks = {}
-    for name, weight in net.named_parameters():
-        if name.startswith("weight"):
-            masks[name] = mask = torch.zeros(weight.shape, dtype=torch.bool)
-            for row in range(0, weight.shape[0], height):
-                for column in range(0, weight.shape[1], width):
-                    here = min(width, weight.shape[1] - column)
-                    mask[row:row + height, column + torch.randperm(here)[:max(1, round(here / rate))]] = True
-            weight.data.masked_fill_(~mask, 0)
+    mask = torch.zeros(shape, dtype=torch.bool)
+    for row in range(0, shape[0], height):
+        for column in range(0, shape[1], width):
+            here = min(width, shape[1] - column)
+            mask[row:row + height, column + torch.randperm(here)[:max(1, round(here / rate))]] = True
+    return mask
+
+
+def scattered(shape, rate, _):
+    return torch.rand(shape) < 1 / rate
+
+
+def masked(net, kind, rate, block):
+    """The masks; weights outside of them are 0."""
+    masks = {name: kind(weight.shape, rate, block) for name, weight in net.named_parameters() if name.startswith("weight")}
+    for name, mask in masks.items():
+        getattr(net, name).data.masked_fill_(~mask, 0)
     return masks
 
 
@@ -57,9 +66,10 @@ def main():
     for dtype in ("f32", "bf16"):
         competitors = {"torch.nn.GRU": torch.nn.GRU(INPUTS, options.units, 2)}
         for rate in options.rates:
-            net = competitors[f"MaskedGRU, {rate:g}x"] = MaskedGRU(INPUTS, options.units, 2)
-            if rate > 1:
-                net.follow(masked(net, rate, options.block))
+            for kind, said in ((columns_of_blocks, ""), (scattered, " scattered")) if rate > 1 else ((None, ""),):
+                net = competitors[f"MaskedGRU, {rate:g}x{said}"] = MaskedGRU(INPUTS, options.units, 2)
+                if kind is not None:
+                    net.follow(masked(net, kind, rate, options.block))
         rounds = {name: [] for name in competitors}
         for turn in range(options.rounds + 1):
             for name, net in competitors.items():
@@ -69,7 +79,7 @@ def main():
         base = rounds["torch.nn.GRU"]
         for name, speeds in rounds.items():
             ratios = sorted(a / b for a, b in zip(speeds, base))
-            print(f"{dtype} {name:18} {max(speeds):8.0f} frames/s, {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) times torch.nn.GRU's",
+            print(f"{dtype} {name:24} {max(speeds):8.0f} frames/s, {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) times torch.nn.GRU's",
                   flush=True)
 
 

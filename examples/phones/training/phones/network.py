@@ -20,7 +20,7 @@ class Recognizer(nn.Module):
     def __init__(self, units: int, layers: int = 2, cell: str = "gru", dropout: float = 0.3):
         super().__init__()
         self.gru = CELLS[cell](STACK * BANDS, units, layers, dropout=dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = rtmc.nn.Dropout(dropout)
         self.head = nn.Linear(units, len(PHONES))
 
     def forward(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
