@@ -21,6 +21,7 @@ def main() -> int:
     usual = commands.folders()
     parser.add_argument("--data", type=Path, default=usual.data, help="folder of speechocean762 (and timit_sample)")
     parser.add_argument("--out", type=Path, default=usual.out, help="folder of features and runs")
+    parser.add_argument("--kept", type=Path, default=usual.kept, help="scores of runs that were trained elsewhere, which `report` takes, too")
     parser.add_argument("--model", type=Path, default=ROOT.parent / "model", help="folder of the networks that `ship` writes; `export` makes one in it per run")
     parser.add_argument("--workers", type=int, default=1, help="runs that are trained at once")
     parser.add_argument("--threads", type=int, default=0, help="of each (default: cores / workers)")

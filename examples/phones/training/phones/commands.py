@@ -69,10 +69,11 @@ def features(options: argparse.Namespace) -> Path:
 
 
 def folders() -> argparse.Namespace:
-    """`data` and `out` where nothing else is said: $PHONES_DATA and $PHONES_OUT, or of this checkout."""
+    """`data`, `out` and `kept` where nothing else is said: $PHONES_DATA, $PHONES_OUT, or of this checkout."""
     root = Path(__file__).resolve().parents[4]
     return argparse.Namespace(data=Path(os.environ.get("PHONES_DATA", root.parent / "shared" / "data")),
-                              out=Path(os.environ.get("PHONES_OUT", root / "build" / "phones")))
+                              out=Path(os.environ.get("PHONES_OUT", root / "build" / "phones")),
+                              kept=root / "docs" / "results" / "phones" / "scores")
 
 
 def prepare(options: argparse.Namespace) -> None:

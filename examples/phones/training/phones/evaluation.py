@@ -1,6 +1,7 @@
 """Figures of a finished run: posteriors on every part, decoding settings from the development speakers, errors per utterance."""
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import numpy
 import torch
 
-from . import dataset, files
+from . import dataset, files, kept
 from .decoding import GRID, Settings, Statistics, decode
 from .finished import load_model
 from .network import log_posteriors, recurrent_weights
@@ -27,13 +28,18 @@ def evaluate(folder: Path, parts: dict[str, dataset.Part], references: dict[str,
     found = {name: [p.numpy() for p in log_posteriors(model, [part.inputs(i) for i in range(len(part))], final["run"]["delay"])]
              for name, part in parts.items()}
     chosen, tried = choose(found["development"], references["development"], statistics)
-    out: dict[str, Any] = {"run": final["run"], "epochs": final["epochs"], "updates": final["updates"], "settings": asdict(chosen),
+    out: dict[str, Any] = {"run": final["run"], "training": identity(folder), "curve": kept.curve(folder / "log.jsonl"), "epochs": final["epochs"], "updates": final["updates"], "settings": asdict(chosen),
                            "grid": tried, "rates": realised(model, final["masks"]), "parts": {}}
     for name, part in parts.items():
         result = errors(references[name], decode(found[name], statistics, chosen))
         out["parts"][name] = {"per": result.per, **as_lists(result), "frame_accuracy": frame_accuracy(found[name], part)}
     files.write_json(path, out)
     return out
+
+
+def identity(folder: Path) -> str:
+    """Tells this training of a run from another one of the same run."""
+    return hashlib.sha256((folder / "final.pt").read_bytes()).hexdigest()[:12]
 
 
 def choose(posteriors: list, references: list[list[int]], statistics: Statistics) -> tuple[Settings, list[dict[str, float]]]:

@@ -25,6 +25,8 @@ class Row:
     out_of_domain: float | None
     accuracy: float
     loss: Difference | None  # against the dense network of the same seed
+    dense_per: float | None  # of that
+    other_dense: bool        # it is not the one in the table: that was trained anew since
     relative: float | None   # loss / its PER, in percent
     epochs: int              # spent on it and on those it began from
     updates: int
@@ -34,16 +36,37 @@ class Row:
 def rows(scores: dict[str, dict[str, Any]], speakers: list[str], paper: dict[float, dict[str, float]]) -> list[Row]:
     out = []
     for name, score in scores.items():
-        run = score["run"]
+        run, parts = score["run"], score["parts"]
         dense = scores.get(dense_of(run))
-        loss = None
-        if dense is not None and dense is not score:
-            loss = compare(score, dense, speakers)
+        loss, dense_per, training = _loss(score, dense, speakers)
         out.append(Row(name, run["seed"], run["table"], run["rate"], score["rates"]["recurrent"], score["rates"]["whole"],
-                       score["parts"]["test"]["per"], score["parts"].get("timit", {}).get("per"), score["parts"]["test"]["frame_accuracy"],
-                       loss, None if loss is None or dense is None else 100 * loss.value / dense["parts"]["test"]["per"],
+                       parts["test"]["per"], parts.get("timit", {}).get("per"), parts["test"]["frame_accuracy"],
+                       loss, dense_per, loss is not None and (dense is None or training != dense["training"]),
+                       None if loss is None or dense_per is None else 100 * loss.value / dense_per,
                        _spent(scores, name, "epochs"), _spent(scores, name, "updates"), paper.get(run["rate"]) if run["table"] == "bsp" else None))
     return out
+
+
+def _loss(score: dict[str, Any], dense: dict[str, Any] | None, speakers: list[str]) -> tuple[Difference | None, float | None, str | None]:
+    """Against the dense network, the PER of that, and which training of it it was. A kept score brings all three."""
+    if score.get("loss") is not None:
+        was = score["loss"]
+        return Difference(was["value"], was["low"], was["high"]), was["dense_per"], was["dense_training"]
+    if dense is None or dense is score or not (has_errors(score) and has_errors(dense)):
+        return None, None, None
+    return compare(score, dense, speakers), dense["parts"]["test"]["per"], dense["training"]
+
+
+def loss_as_json(row: Row, score: dict[str, Any], dense: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What kept.py keeps of it, for _loss()."""
+    if row.loss is None:
+        return None
+    return score.get("loss") or {**asdict(row.loss), "dense_per": row.dense_per, "dense_training": dense["training"] if dense else None}
+
+
+def has_errors(score: dict[str, Any]) -> bool:
+    """Of each test utterance: some kept scores have no more than their sum."""
+    return "substitutions" in score["parts"]["test"]
 
 
 def dense_of(run: dict[str, Any]) -> str:

@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -39,20 +39,14 @@ def error_against_rate(rows: list[Row], paper: dict[float, dict[str, float]], pa
     _save(figure, path)
 
 
-def curves(folder: Path, names: list[str], path: Path) -> None:
+def curves(scores: dict[str, dict[str, Any]], path: Path) -> None:
     """Share of right frames on the development speakers against epochs, with each run after the one that it began from."""
     figure, axes = plt.subplots(figsize=(8, 5))
-    last: dict[str, float] = {}
-    for number, name in enumerate(names):
-        log = folder / name / "log.jsonl"
-        if not log.exists():
-            continue
-        records = [json.loads(line) for line in log.read_text().splitlines()]
-        parent = json.loads((folder / name / "run.json").read_text())["parent"]
-        begin = last.get(parent, 0.0)
-        x = [begin + r["epoch"] for r in records]
-        last[name] = x[-1] if x else begin
-        axes.plot(x, [100 * r["development_accuracy"] for r in records], linewidth=1, color=str(0.6 * (number % 4) / 3),
+    last: dict[str | None, int] = {}
+    for number, (name, score) in enumerate((name, score) for name, score in scores.items() if score["curve"]):
+        begin = last.get(score["run"]["parent"], 0)
+        last[name] = begin + len(score["curve"])
+        axes.plot(range(begin + 1, last[name] + 1), [100 * right for right in score["curve"]], linewidth=1, color=str(0.6 * (number % 4) / 3),
                   linestyle=("-", "--", ":", "-.")[number % 4], label=name)
     axes.set(xlabel="epochs", ylabel="right frames of the development speakers, %")
     axes.legend(fontsize=7, ncol=2)

@@ -1,7 +1,9 @@
-"""Writes the report: results.json, results.md and its pictures, from the scores of the runs that are finished."""
+"""Writes the report: results.json, results.md and its pictures, from the scores of the runs that are finished here,
+and from those that are kept of others (kept.py)."""
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +12,8 @@ from typing import Any
 import torch
 from rtmc.search.machine import machine
 
-from . import commands, dataset, files, judgement, pictures, plan
-from .figures import ACCEPTED_LOSS, Row, as_json, compare, no_loss, paper_table, rows
+from . import commands, dataset, files, judgement, kept, pictures, plan
+from .figures import ACCEPTED_LOSS, Row, as_json, compare, dense_of, has_errors, loss_as_json, no_loss, paper_table, rows
 from .labels import collapse
 from .scoring import Difference, errors
 
@@ -31,15 +33,18 @@ SAID = """\
 
 
 def write(options: argparse.Namespace, say: Callable[[str], None]) -> None:
-    scores = judgement.evaluate(options, say)
+    scores = _all_scores(options, say)
     spoken = commands.utterances(options)
     test = dataset.load(commands.features(options) / "test.npz")
     paper = paper_table(TABLE)
     found = rows(scores, test.speakers, paper)
     missing = [r.name for r in plan.runs() if r.name not in scores]
     out = options.out / "report"
+    for row in found:
+        score = scores[row.run]
+        kept.write(out / "scores", score, loss_as_json(row, score, scores.get(dense_of(score["run"]))))
     pictures.error_against_rate([r for r in found if r.table != "trial"], paper, out / "loss.svg")
-    pictures.curves(options.out / "runs", [n for n in scores if n.endswith("-s0") and scores[n]["run"]["table"] in ("dense", "bsp")], out / "curves.svg")
+    pictures.curves({n: s for n, s in scores.items() if n.endswith("-s0") and s["run"]["table"] in ("dense", "bsp")}, out / "curves.svg")
     said = SAID.format(development=len({u.speaker for u in spoken["development"]}), speakers=len(set(test.speakers)),
                        phones=sum(len(r) for r in commands.references(spoken, "test", test)))
     facts = {"date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "processor": machine()["processor"], "missing": missing,
@@ -47,6 +52,18 @@ def write(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     files.write_json(out / "results.json", facts)
     files.write(out / "results.md", _markdown(found, scores, test.speakers, facts, said).encode())
     say(f"{out / 'results.md'}: {len(found)} runs" + (f"; {len(missing)} of the plan are missing" if missing else ""))
+
+
+def _all_scores(options: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
+    """In the plan's order: of the runs that are finished here, and of those that were elsewhere."""
+    planned = {r.name: json.loads(json.dumps(r.as_dict())) for r in plan.runs() + plan.trials()}
+    elsewhere = kept.load(options.kept)
+    for name, score in list(elsewhere.items()):
+        if planned.get(name) != score["run"]:
+            say(f"{options.kept / name}.json is left out: the plan has no such run, or another of that name")
+            del elsewhere[name]
+    scores = {**elsewhere, **judgement.evaluate(options, say)}
+    return {name: scores[name] for name in planned if name in scores}
 
 
 def _labels_per(spoken: dict[str, Any], test: dataset.Part) -> float:
@@ -62,14 +79,17 @@ def _markdown(found: list[Row], scores: dict[str, Any], speakers: list[str], fac
         if row.table == "bsp" and row.nominal == 10 and row.loss is not None:
             lines.append(f"- No loss at 10x (the interval ends below {ACCEPTED_LOSS:g}), {row.run}: "
                          f"**{'yes' if no_loss(row.loss) else 'no'}**, {_difference(row.loss)} points.")
-    lines += ["", "## Networks", "", *_table(found), "", "![PER lost against rate](loss.svg)", "", "![training](curves.svg)", "", "## Against each other", ""]
+    earlier = sorted({row.dense_per for row in found if row.other_dense and row.dense_per is not None})
+    note = [] if not earlier else ["", f"† against an earlier training of the dense network ({', '.join(f'{per:.2f}' for per in earlier)} %), which these "
+                                   "runs began from; its weights were not kept."]
+    lines += ["", "## Networks", "", *_table(found), *note, "", "![PER lost against rate](loss.svg)", "", "![training](curves.svg)", "", "## Against each other", ""]
     lines += ["Test PER of the first less that of the second, in points.", "", "| rate | first | second | difference |", "|---|---|---|---|"]
     for rate in (10, 29):
         for seed in (0, 1, 2):
             first = f"bsp{rate}-s{seed}"
             others = [f"{kind}{rate}-s{seed}" for kind in ("unstructured", "csb", "bank", "row_column", "bcr", "block")]
             for second in (*others, f"bsp{rate}-admm-s{seed}", f"{SAME_SIZE[rate]}-s{seed}", f"dense-longer-s{seed}"):
-                if first in scores and second in scores:
+                if all(name in scores and has_errors(scores[name]) for name in (first, second)):
                     lines.append(f"| {rate} | {first} | {second} | {_difference(compare(scores[first], scores[second], speakers))} |")
     trials = [name for name in scores if scores[name]["run"]["table"] == "trial"]
     if trials:
@@ -89,7 +109,7 @@ def _table(found: list[Row]) -> list[str]:
     for row in found:
         if row.table == "trial":
             continue
-        loss = "" if row.loss is None else _difference(row.loss)
+        loss = "" if row.loss is None else _difference(row.loss) + (" †" if row.other_dense else "")
         paper = ("", "") if row.paper is None else (f"{row.paper['per']:.1f}", f"{row.paper['loss']:.1f}")
         relative = "" if row.relative is None else f"{row.relative:+.1f} %"
         timit = "" if row.out_of_domain is None else f"{row.out_of_domain:.1f}"

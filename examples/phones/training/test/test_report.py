@@ -31,7 +31,7 @@ def score(name, wrong, table="bsp", rate=10.0, parent="dense-s0", epochs=10):
     seed = int(name[-1])
     counts = {"substitutions": list(map(int, wrong)), "deletions": [0] * 40, "insertions": [0] * 40, "phones": [50] * 40}
     run = {"name": name, "seed": seed, "parent": parent, "cell": "gru", "table": table, "rate": rate}
-    return {"run": run, "epochs": epochs, "updates": epochs * 100, "rates": {"recurrent": rate * 0.98, "whole": rate * 0.9},
+    return {"run": run, "training": f"of {name}", "curve": [0.5, 0.6], "epochs": epochs, "updates": epochs * 100, "rates": {"recurrent": rate * 0.98, "whole": rate * 0.9},
             "parts": {"test": {"per": sum(wrong) / 20, **counts, "frame_accuracy": 0.7}, "development": {"per": 1.0}}}
 
 
@@ -63,6 +63,32 @@ class Rows(unittest.TestCase):
         self.assertTrue(self.figures.no_loss(self.rows["bsp10-s0"].loss))
         self.assertFalse(self.figures.no_loss(self.rows["bsp29-s0"].loss))
 
+    def test_scores_outlive_their_networks(self):
+        """Kept, they give the same rows; beside another training of the dense network the losses stay those to the first."""
+        from phones import kept
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        self.assertEqual(kept.load(folder / "none"), {})
+        for name, row in self.rows.items():
+            its = {**self.scores[name], "grid": [{"per": 1.0}]}
+            kept.write(folder, its, self.figures.loss_as_json(row, its, self.scores.get(self.figures.dense_of(its["run"]))))
+        again = kept.load(folder)
+        self.assertEqual(set(again), set(self.scores))
+        self.assertNotIn("grid", again["bsp10-s0"])
+        paper = self.figures.paper_table(HERE.parent / "table1.yaml")
+        self.assertEqual({r.run: r for r in self.figures.rows(again, SPEAKERS, paper)}, self.rows)
+        again["dense-s0"] = {**score("dense-s0", self.dense + 1, "dense", 1.0, None, 16), "training": "a later one"}
+        again["csb10-s0"] = score("csb10-s0", self.dense + 1, "csb")
+        rows = {r.run: r for r in self.figures.rows(again, SPEAKERS, paper)}
+        self.assertAlmostEqual(rows["bsp29-s0"].loss.value, 4.0)
+        self.assertEqual((rows["bsp29-s0"].other_dense, rows["csb10-s0"].other_dense), (True, False))
+        self.assertEqual(rows["csb10-s0"].loss.value, 0)
+        # Some are known by their sums alone.
+        for key in ("substitutions", "deletions", "insertions", "phones"):
+            del again["bsp29-s0"]["parts"]["test"][key]
+        self.assertEqual(self.figures.rows(again, SPEAKERS, paper)[list(again).index("bsp29-s0")].loss.value, rows["bsp29-s0"].loss.value)
+        self.assertFalse(self.figures.has_errors(again["bsp29-s0"]))
+
     def test_paper(self):
         self.assertEqual(self.rows["bsp29-s0"].paper, {"per": 19.6, "loss": 0.8, "relative": 4.3})
 
@@ -75,6 +101,8 @@ class Rows(unittest.TestCase):
         paper = self.figures.paper_table(HERE.parent / "table1.yaml")
         pictures.error_against_rate(found, paper, folder / "loss.svg")
         self.assertIn("<!-- RTMobile, TIMIT (Table I) -->", (folder / "loss.svg").read_text())
+        pictures.curves(self.scores, folder / "curves.svg")
+        self.assertIn("<!-- bsp10-s1 -->", (folder / "curves.svg").read_text())
         text = report._markdown(found, self.scores, SPEAKERS, {"date": "d", "processor": "p", "torch": "t", "labels_per": 0.5, "missing": ["csb10-s0"]},
                                 "SAID")
         for part in ("| bsp29-s0 | 29 | 28.42 |", "**yes**, +0.00", "Runs of the plan that are not finished: csb10-s0.", "SAID"):
