@@ -9,6 +9,8 @@ reached    the figure that the target is about. `x rate`: times as fast as the d
 interval   95 %, over the rounds; of a share the smallest and the largest of any round, the share itself being of the best time
 share      of the roof: floor / time (docs/json.md, `rtmc bench`)
 roof       that figure of a step at exactly its floor: a target above it cannot be met on that machine
+widened    the same where the products take as long as widening 16-bit weights and multiplying with them in a loop of nothing else takes
+           (`rtmc machine`): the floor leaves conversions out, but kernels whose sums are f32 cannot
 bytes      packed values and indices / kept weights x element size
 A cell of the full form is taken before one of the quick form. Blocks other than 256x256 are reported, not judged. Exit status 1 where
 the file cannot be used.
@@ -48,6 +50,7 @@ class Row:
     step_us: float | None = None
     share: float | None = None
     roof: float | None = None
+    widened: float | None = None
     bytes: float | None = None
     verdict: str = ""
 
@@ -60,6 +63,7 @@ class Results:
     def __init__(self, cells: dict):
         known = [cell for settings in (plan.FULL, plan.QUICK) for cell in plan.cells(settings, ALL_CORES)[0]]
         self.cells = [(cell, cells.get(cell.key)) for cell in known]
+        self.machine = next((result["machine"] for cell, result in self.cells if cell.part == "machine" and result), {})
 
     def cell(self, part: str, **values) -> dict:
         """The first that was measured, of all that have these values; of several values in one cell, this one among them."""
@@ -98,6 +102,15 @@ def describe(row: Row, entry: dict) -> None:
     row.bytes = columns.packed_bytes(facts) / (facts["nonzeros"] * BYTES[entry["precision"]]) if facts["nonzeros"] else None
 
 
+def widened_share(entry: dict, machine: dict) -> float | None:
+    """Floor / the least time with conversions. None in f32, and where the machine was not measured."""
+    facts, per_ns = entry["facts"], machine.get(f"convert_{entry['precision']}_per_ns")
+    if not per_ns:
+        return None
+    products = max(facts["floor_bandwidth_us"], facts["nonzeros"] / per_ns / facts["threads_used"] / 1e3)
+    return min(1.0, facts["floor_us"] / (products + facts["floor_gates_us"]))
+
+
 def judge(row: Row) -> None:
     if row.share > 1:
         row.verdict = "disturbed: the share is above 1"
@@ -107,17 +120,20 @@ def judge(row: Row) -> None:
             row.verdict += ", the interval holds the target"
         if row.roof < row.target:
             row.verdict += ", the roof is lower"
+        elif row.widened is not None and row.widened < row.target:
+            row.verdict += ", the roof with widening is lower"
 
 
-def shares(row: Row, find) -> None:
+def shares(row: Row, machine: dict, find) -> None:
     """`find()` -> ours."""
     entry = find()
     describe(row, entry)
     each = [entry["facts"]["floor_us"] / turn["min"] for turn in entry["rounds"]]
     row.reached, row.low, row.high, row.roof = row.share, min(each), max(each), 1.0
+    row.widened = widened_share(entry, machine)
 
 
-def ratios(row: Row, find, rate: int = 1) -> None:
+def ratios(row: Row, machine: dict, find, rate: int = 1) -> None:
     """`find()` -> (the other, ours)."""
     other, entry = find()
     describe(row, entry)
@@ -126,13 +142,15 @@ def ratios(row: Row, find, rate: int = 1) -> None:
     if not ratio.agrees:
         raise NoFigure(f"not known: {ratio.text()}")
     row.times_as_fast, row.reached, row.roof = ratio.value, ratio.value / rate, columns.best(other) / entry["facts"]["floor_us"] / rate
+    share = widened_share(entry, machine)
+    row.widened = None if share is None else row.roof * share
     if ratio.low is not None:
         row.low, row.high = ratio.low / rate, ratio.high / rate
 
 
-def filled(row: Row, fill, *how) -> Row:
+def filled(row: Row, machine: dict, fill, *how) -> Row:
     try:
-        fill(row, *how)
+        fill(row, machine, *how)
         judge(row)
     except NoFigure as problem:
         row.verdict = str(problem)
@@ -145,7 +163,7 @@ def reference_rows(results: Results, block: str) -> list[Row]:
         if rate == 1:
             if block != JUDGED:
                 continue  # the dense network has no blocks
-            rows.append(filled(Row("1x f32", "share", SHARE), shares,
+            rows.append(filled(Row("1x f32", "share", SHARE), results.machine, shares,
                                lambda: entry_of(results.reference(block, 1, "f32"), "rtmc-f32")))
         for precision in ("f32",) if rate == 1 else ("bf16", "f16", "f32"):
             target = SIXTEEN_BITS if precision != "f32" else F32 if rate >= F32_FROM else None
@@ -153,7 +171,7 @@ def reference_rows(results: Results, block: str) -> list[Row]:
             def find():
                 result = results.reference(block, rate, precision)
                 return dense_peer(result), entry_of(result, f"rtmc-{precision}")
-            rows.append(filled(Row(f"{rate}x {precision}", "x rate", target if block == JUDGED else None), ratios, find, rate))
+            rows.append(filled(Row(f"{rate}x {precision}", "x rate", target if block == JUDGED else None), results.machine, ratios, find, rate))
     return rows
 
 
@@ -170,12 +188,14 @@ def other_rows(results: Results) -> list[Row]:
         result = results.cell("small", network=network)
         return dense_peer(result), entry_of(result, "rtmc-f32")
 
-    rows = [filled(Row("10x bf16, 2 threads", "x", THREADS), ratios, threads), filled(Row("... against the same code on 1", "x"), ratios, same_code)]
+    machine = results.machine
+    rows = [filled(Row("10x bf16, 2 threads", "x", THREADS), machine, ratios, threads),
+            filled(Row("... against the same code on 1", "x"), machine, ratios, same_code)]
     for name, target in LYRA.items():
-        rows.append(filled(Row(f"Lyra {name} bf16", "share", target), shares,
+        rows.append(filled(Row(f"Lyra {name} bf16", "share", target), machine, shares,
                            lambda: entry_of(results.cell("lyra", matrix=name), "rtmc-bf16")))
     for name, what in (("deepfilternet3", "GRU 256"), ("dtln", "LSTM 128 x 2")):
-        rows.append(filled(Row(f"{what} f32 ({name})", "x", SMALL), ratios, lambda: small(name)))
+        rows.append(filled(Row(f"{what} f32 ({name})", "x", SMALL), machine, ratios, lambda: small(name)))
     return rows
 
 
@@ -187,11 +207,11 @@ def cells_of(row: Row) -> list[str]:
         reached += f" ({figure(row.times_as_fast)} x)"
     interval = "" if row.low is None else f"{figure(row.low)} - {figure(row.high)}"
     target = "" if row.target is None else f"share {row.target:g}" if row.unit == "share" else f"{row.target:g} {row.unit}"
-    return [row.what, target, reached, interval, row.against, number(row.step_us), number(row.share), number(row.roof), number(row.bytes),
-            row.verdict]
+    return [row.what, target, reached, interval, row.against, number(row.step_us), number(row.share), number(row.roof), number(row.widened),
+            number(row.bytes), row.verdict]
 
 
-HEAD = ["target", "to reach", "reached", "interval", "against", "us/step", "share", "roof", "bytes", ""]
+HEAD = ["target", "to reach", "reached", "interval", "against", "us/step", "share", "roof", "widened", "bytes", ""]
 
 
 def markdown(rows: list[Row]) -> str:
