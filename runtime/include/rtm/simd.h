@@ -140,12 +140,22 @@ RTM_INLINE V splat(float value) {
   return value - V{};  // x - 0 is x for every x, the sign of zero included: compilers see a broadcast
 }
 
+#if defined(__clang__)
+#define RTM_SIMD_NARROW(V) V  // what masked moves of 4 and 8 lanes point to
+#else
+#define RTM_SIMD_NARROW(V) float
+#endif
+
 /// Lanes 0 .. n-1 from memory, zero in the others; nothing behind lane n-1 is touched. 0 <= n <= lanes.
 template <class V>
 RTM_INLINE V loadPartial(const float *from, uint32_t n) {
-#if RTM_SIMD_LANES >= 16
-  if constexpr (sizeof(V) == 64)  // a masked move, instead of a way through the stack
-    return __builtin_ia32_loadups512_mask(from, V{}, static_cast<uint16_t>((1u << n) - 1));
+#if RTM_SIMD_LANES >= 16  // a masked move, instead of a way through the stack
+  if constexpr (sizeof(V) == 64) return __builtin_ia32_loadups512_mask(from, V{}, static_cast<uint16_t>((1u << n) - 1));
+  [[maybe_unused]] const auto *narrow = reinterpret_cast<const RTM_SIMD_NARROW(V) *>(from);
+  if constexpr (sizeof(V) == 32)
+    return __builtin_ia32_loadups256_mask(narrow, V{}, static_cast<uint8_t>((1u << n) - 1));
+  if constexpr (sizeof(V) == 16)
+    return __builtin_ia32_loadups128_mask(narrow, V{}, static_cast<uint8_t>((1u << n) - 1));
 #endif
   float lanes[Of<V>::lanes] = {};
   for (uint32_t i = 0; i < n; i++) lanes[i] = from[i];
@@ -155,8 +165,11 @@ RTM_INLINE V loadPartial(const float *from, uint32_t n) {
 template <class V>
 RTM_INLINE void storePartial(float *to, V value, uint32_t n) {
 #if RTM_SIMD_LANES >= 16
-  if constexpr (sizeof(V) == 64) {
-    __builtin_ia32_storeups512_mask(to, value, static_cast<uint16_t>((1u << n) - 1));
+  if constexpr (sizeof(V) >= 16) {
+    if constexpr (sizeof(V) == 64) __builtin_ia32_storeups512_mask(to, value, static_cast<uint16_t>((1u << n) - 1));
+    [[maybe_unused]] auto *narrow = reinterpret_cast<RTM_SIMD_NARROW(V) *>(to);
+    if constexpr (sizeof(V) == 32) __builtin_ia32_storeups256_mask(narrow, value, static_cast<uint8_t>((1u << n) - 1));
+    if constexpr (sizeof(V) == 16) __builtin_ia32_storeups128_mask(narrow, value, static_cast<uint8_t>((1u << n) - 1));
     return;
   }
 #endif

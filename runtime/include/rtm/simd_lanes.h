@@ -243,7 +243,7 @@ RTM_INLINE void addUpTo(int n, float *y, V v) {
     store(y, load<V>(y) + v);
   } else if (n > 0) {
 #if RTM_SIMD_LANES >= 16
-    if constexpr (lanes == 16) {
+    if constexpr (lanes >= 4) {
       storePartial(y, loadPartial<V>(y, static_cast<uint32_t>(n)) + v, static_cast<uint32_t>(n));
       return;
     }
