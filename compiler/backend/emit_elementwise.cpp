@@ -22,10 +22,11 @@ using ir::Program;
 constexpr size_t kInlineMap = 256;
 
 /// Names that the text around the body uses.
-constexpr const char *kReserved[] = {
-    "args",          "share",   "b",    "w",     "at",      "count", "load", "store", "gather", "scatter", "splat",
-    "fma",           "sigmoid", "tanh", "relu",  "softmax", "exp",   "Vec",  "Half",  "inputs", "outputs", "stepRow",
-    "forEachVector", "kLanes",  "kMap", "kCuts", "kParts",  "rtm",   "step"};
+constexpr const char *kReserved[] = {"args",    "share",         "b",           "w",      "at",   "count",   "load",
+                                     "store",   "gather",        "scatter",     "splat",  "fma",  "sigmoid", "tanh",
+                                     "relu",    "softmax",       "exp",         "Vec",    "Half", "inputs",  "outputs",
+                                     "stepRow", "forEachVector", "scatterEach", "kLanes", "kMap", "kCuts",   "kParts",
+                                     "rtm",     "step"};
 
 class Body {
  public:
@@ -133,15 +134,43 @@ class Body {
     return cuts ? "kCuts[share], kCuts[share + 1]" : "kParts[2 * share], kParts[2 * share + 1]";
   }
 
+  /// All that is done with what sigmoid or tanh gives is to store it element by element: it can be done later, where
+  /// nothing else is read from that buffer.
+  bool scattersLater() const {
+    const EwInstr &last = op_.body.back();
+    if (last.op != EwOp::Store || !last.mapped || consecutive_) return false;
+    bool slow = false;
+    for (size_t k = 0; k + 1 < op_.body.size(); ++k) {
+      if (!live_[k]) continue;
+      if (op_.body[k].op == EwOp::Store || op_.body[k].buffer == last.buffer) return false;
+      slow = slow || op_.body[k].op == EwOp::Sigmoid || op_.body[k].op == EwOp::Tanh;
+    }
+    return slow;
+  }
+
   void emitLoop(Text &out) {
     const std::string part = range(out);
-    out.line("forEachVector({}, [&](uint32_t at, uint32_t count) RTM_BODY {{", part);
+    const bool later = scattersLater();
+    if (later) {
+      use_.scatter = true;
+      const EwInstr &store = op_.body.back();
+      out.line("scatterEach({}, {}, {}, [&](uint32_t at, uint32_t count) RTM_BODY {{", part, target(store), map_);
+    } else {
+      out.line("forEachVector({}, [&](uint32_t at, uint32_t count) RTM_BODY {{", part);
+    }
     out.indent();
-    for (size_t k = 0; k < op_.body.size(); ++k) {
+    for (size_t k = 0; k + later < op_.body.size(); ++k) {
       if (live_[k]) emitInstr(out, op_.body[k], k);
     }
+    if (later) out.line("return {};", values_[op_.body.back().a]);
     out.outdent();
     out.text("});");
+  }
+
+  /// Where a mapped store writes.
+  std::string target(const EwInstr &instr) {
+    const uint64_t offset = uint64_t{instr.offset} + bufferOffset(layout_, instr.buffer);
+    return arrays_[instr.buffer] + (offset == 0 ? "" : fmt::format(" + {}", offset));
   }
 
   /// "gru0_h + (512 + at)" or, through the map, "gru0_h + 512, kMap + at".
@@ -150,7 +179,7 @@ class Body {
     uint64_t offset = uint64_t{instr.offset} + bufferOffset(layout_, instr.buffer);
     if (instr.mapped && consecutive_) offset += mapOffset_;
     const std::string &array = arrays_[instr.buffer];
-    if (table) return fmt::format("{}{}, {} + at", array, offset == 0 ? "" : fmt::format(" + {}", offset), map_);
+    if (table) return fmt::format("{}, {} + at", target(instr), map_);
     return offset == 0 ? array + " + at" : fmt::format("{} + ({} + at)", array, offset);
   }
 

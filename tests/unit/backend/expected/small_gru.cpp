@@ -124,6 +124,27 @@ RTM_INLINE void scatter(To *to, const Index *index, Vec value, uint32_t n) {
   for (uint32_t i = 0; i < n; i++) to[index[i]] = lanes[i];
 }
 
+/// to[index[i]] = value(i) for [begin, end). A vector's values are stored while the next two are computed: stores that
+/// wait for a sigmoid or a tanh fill the processor's queues, so that fewer of those overlap.
+template <class To, class Index, class Value>
+RTM_INLINE void scatterEach(uint32_t begin, uint32_t end, To *to, const Index *index, Value value) {
+  constexpr uint32_t kBehind = 2 * kLanes, kHeld = 4 * kLanes;
+  alignas(64) To held[kHeld];
+  const auto write = [&](uint32_t at) RTM_BODY {
+    const To *const from = held + (at - begin) % kHeld;
+    for (uint32_t k = 0; k < kLanes; k++) __builtin_memcpy(to + index[at + k], from + k, sizeof(To));
+  };
+  uint32_t i = begin, written = begin;
+  for (; i + kLanes <= end; i += kLanes) {
+    store(held + (i - begin) % kHeld, value(i, kLanes), kLanes);
+    if (i - written < kBehind) continue;
+    write(written);
+    written += kLanes;
+  }
+  for (; written < i; written += kLanes) write(written);
+  if (i < end) scatter(to, index + i, value(i, end - i), end - i);
+}
+
 /// log(x) for x >= 1, in double: x = 2^k m with m near 1, log m = 2 atanh((m - 1) / (m + 1)).
 RTM_TARGET static float logarithmOf(float x) {
   uint32_t word = rtm::simd::bits<uint32_t>(x);
@@ -258,10 +279,10 @@ RTM_TARGET static void phase_gru0_reset_and_update_gates(const rtm_args *args, u
     static constexpr uint8_t kMap[16] = {
       1, 2, 4, 5, 7, 8, 10, 11, 13, 14
     };
-    forEachVector(0, 10, [&](uint32_t at, uint32_t count) RTM_BODY {
+    scatterEach(0, 10, gru0_r, kMap, [&](uint32_t at, uint32_t count) RTM_BODY {
       const Vec pre = load(gru0_r_pre + at, count);
       const Vec value = sigmoid(pre);
-      scatter(gru0_r, kMap + at, value, count);
+      return value;
     });
   }
   {  // gru0_reset
