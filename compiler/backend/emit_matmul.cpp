@@ -1,6 +1,7 @@
 #include "backend/emit_matmul.h"
 
 #include "backend/kernels.h"
+#include "passes/tiling.h"
 #include "support/check.h"
 
 #include <fmt/format.h>
@@ -20,6 +21,10 @@ constexpr size_t kExplicitRuns = 24;
 
 std::string_view xType(const ir::Weights &weights) {
   return weights.schedule.accumulate == ir::Accumulate::F16x4 ? "Half" : "float";
+}
+
+bool halfLast(const ir::Weights &weights, const TileShape &shape, uint32_t rows) {
+  return weights.schedule.accumulate == ir::Accumulate::F32 && passes::halfLastVector(shape, rows);
 }
 
 }  // namespace
@@ -47,9 +52,9 @@ MatMulEmitter::MatMulEmitter(const ir::Program &program, Layout &layout, const T
 }
 
 std::string MatMulEmitter::addKernel(const ir::Weights &weights, const TileShape &shape, Unroll unroll,
-                                     uint32_t entries) {
+                                     uint32_t entries, bool halfLast) {
   const Packed &packed = *weights.packed;
-  const KernelOptions options{unroll, entries, target_.traits.registers};
+  const KernelOptions options{unroll, entries, target_.traits.registers, true, halfLast};
   std::string name = kernelFunctionName(shape, packed.precision, weights.schedule.accumulate, packed.columnWidth,
                                         packed.rowWidth, options);
   if (!known_.emplace(name, true).second) return name;
@@ -63,10 +68,10 @@ void MatMulEmitter::addLooped(MatMulPlan &plan, const TileRun &run, uint32_t sha
   const Packed &packed = *plan.weights->packed;
   const bool unrolled = plan.unrolled.contains({run.shape, run.entries});
   const TileShape &shape = packed.shapes[run.shape];
-  const std::string name =
-      addKernel(*plan.weights, shape, unrolled ? Unroll::Tile : Unroll::None, unrolled ? run.entries : 0);
+  const std::string name = addKernel(*plan.weights, shape, unrolled ? Unroll::Tile : Unroll::None,
+                                     unrolled ? run.entries : 0, halfLast(*plan.weights, shape, run.rows));
   auto it = std::find_if(plan.kernels.begin(), plan.kernels.end(), [&](const auto &k) { return k.name == name; });
-  if (it == plan.kernels.end()) it = plan.kernels.insert(plan.kernels.end(), {name, shape, !unrolled, false});
+  if (it == plan.kernels.end()) it = plan.kernels.insert(plan.kernels.end(), {name, shape, !unrolled, false, 0});
   RTMC_CHECK(plan.kernels.size() <= 256, "a matrix needs more than 256 kernels");
   plan.calls.push_back({share, static_cast<uint32_t>(it - plan.kernels.begin()),
                         run.value - plan.home->valueBase[share], run.column, run.row, run.rows, run.entries,
@@ -90,14 +95,43 @@ void MatMulEmitter::addFull(MatMulPlan &plan, const TileRun &run, uint32_t share
     const uint32_t rows = shape.gather ? std::min(shape.rows(), run.rows - firstRow) : run.rows;
     const std::string name = pieces == 1 ? fmt::format("{}_run{}", plan.function, number)
                                          : fmt::format("{}_run{}_tile{}", plan.function, number, piece);
-    functions_ +=
-        fullSource(name, shape, packed.precision, plan.weights->schedule.accumulate, packed.rowWidth, run.entries,
-                   tiles, rows, columns, {Unroll::Full, run.entries, target_.traits.registers, mayInline});
+    functions_ += fullSource(
+        name, shape, packed.precision, plan.weights->schedule.accumulate, packed.rowWidth, run.entries, tiles, rows,
+        columns,
+        {Unroll::Full, run.entries, target_.traits.registers, mayInline, halfLast(*plan.weights, shape, rows)});
     functions_ += '\n';
-    plan.kernels.push_back({name, shape, false, true});
+    plan.kernels.push_back({name, shape, false, true, 0});
     const uint64_t value = run.value + piece * packed.tileBytes(run);
     plan.calls.push_back({share, static_cast<uint32_t>(plan.kernels.size() - 1), value - plan.home->valueBase[share], 0,
                           run.row + firstRow, rows, run.entries, tiles});
+  }
+}
+
+/// Runs that follow each other in a table and may go through a kernel for several of them do.
+void MatMulEmitter::joinRuns(MatMulPlan &plan) {
+  const Packed &packed = *plan.weights->packed;
+  for (size_t i = 0; i < plan.calls.size();) {
+    const RunCall first = plan.calls[i];
+    const MatMulPlan::Kernel kernel = plan.kernels[first.kernel];
+    const uint32_t runs =
+        kernel.takesEntries ? joinedRuns(kernel.shape, plan.weights->schedule.accumulate, packed.columnWidth) : 0;
+    const auto fits = [&](const RunCall &call) {
+      return call.share == first.share && call.kernel == first.kernel && call.entries == first.entries &&
+             call.tiles == 1;
+    };
+    const auto begin = plan.calls.begin() + static_cast<ptrdiff_t>(i);
+    if (runs == 0 || plan.calls.size() - i < runs || !std::all_of(begin, begin + runs, fits)) {
+      ++i;
+      continue;
+    }
+    const KernelOptions options{Unroll::None, 0, target_.traits.registers, true, false};
+    const std::string name = joinedName(kernel.shape, packed.precision, packed.columnWidth, options);
+    if (known_.emplace(name, true).second)
+      kernels_ += "\n" + joinedSource(kernel.shape, packed.precision, packed.columnWidth, options);
+    auto it = std::find_if(plan.kernels.begin(), plan.kernels.end(), [&](const auto &k) { return k.name == name; });
+    if (it == plan.kernels.end()) it = plan.kernels.insert(it, {name, kernel.shape, true, false, runs});
+    plan.calls[i].kernel = static_cast<uint32_t>(it - plan.kernels.begin());
+    i += runs;
   }
 }
 
@@ -128,6 +162,7 @@ void MatMulEmitter::emitMatrix(ir::Id id, UnrollBudget &budget, Diagnostics &dia
   Text body(1);
   if (table) {
     usesRunTable_ = true;
+    joinRuns(plan);
     emitRunTable(body, plan, program_.shares, layout_);
   } else {
     emitRunCalls(body, plan, program_.shares);

@@ -35,9 +35,10 @@ class MatMulEmitter {
 
  private:
   void emitMatrix(ir::Id weights, UnrollBudget &budget, Diagnostics &diagnostics);
-  std::string addKernel(const ir::Weights &, const ir::TileShape &, ir::Unroll, uint32_t entries);
+  std::string addKernel(const ir::Weights &, const ir::TileShape &, ir::Unroll, uint32_t entries, bool halfLast);
   void addFull(MatMulPlan &, const ir::TileRun &, uint32_t share, size_t number, bool mayInline);
   void addLooped(MatMulPlan &, const ir::TileRun &, uint32_t share);
+  void joinRuns(MatMulPlan &);
 
   const ir::Program &program_;
   Layout &layout_;

@@ -115,9 +115,16 @@ void emitRunTable(Text &out, const MatMulPlan &plan, uint32_t shares, Layout &la
     out.outdent();
     out.text("};");
   }
+  const bool joined =
+      std::any_of(plan.kernels.begin(), plan.kernels.end(), [](const MatMulPlan::Kernel &k) { return k.joined != 0; });
   if (shares == 1) {
     out.line("const unsigned char *const values = w.{};", home.values[0]);
-    out.line("for (const Run &run : {}) {{", table);
+    if (joined) {
+      out.line("for (uint32_t i = 0; i < {};) {{", plan.calls.size());
+      out.line("  const Run &run = {}[i];", table);
+    } else {
+      out.line("for (const Run &run : {}) {{", table);
+    }
   } else {
     std::vector<std::string> pointers, begins;
     size_t begin = 0;
@@ -130,11 +137,16 @@ void emitRunTable(Text &out, const MatMulPlan &plan, uint32_t shares, Layout &la
     out.line("static constexpr uint32_t kShareRuns[] = {{{}}};", fmt::join(begins, ", "));
     out.line("const unsigned char *const shareValues[] = {{{}}};", fmt::join(pointers, ", "));
     out.text("const unsigned char *const values = shareValues[share];");
-    out.text("for (uint32_t i = kShareRuns[share]; i < kShareRuns[share + 1]; i++) {");
+    out.line("for (uint32_t i = kShareRuns[share]; i < kShareRuns[share + 1];{}) {{", joined ? "" : " i++");
     out.line("  const Run &run = {}[i];", table);
   }
   out.indent();
   const auto emitCall = [&](const MatMulPlan::Kernel &kernel) {
+    if (kernel.joined) {
+      emitKernelCall(out, plan, kernel.name,
+                     {"values", "columns", table + " + i", std::string(xOf(plan)), std::string(yOf(plan))});
+      return;
+    }
     std::vector<std::string> args = {"values + run.value"};
     if (!kernel.shape.denseColumns) args.push_back("columns + run.column");
     if (kernel.takesEntries) args.push_back("run.entries");
@@ -158,6 +170,7 @@ void emitRunTable(Text &out, const MatMulPlan &plan, uint32_t shares, Layout &la
       out.line("case {}:", k);
       out.indent();
       emitCall(plan.kernels[k]);
+      if (joined) out.line("i += {};", std::max(1u, plan.kernels[k].joined));
       out.text("break;");
       out.outdent();
     }

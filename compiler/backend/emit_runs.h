@@ -28,6 +28,7 @@ struct MatMulPlan {
     ir::TileShape shape;
     bool takesEntries = true;
     bool full = false;
+    uint32_t joined = 0;  // takes so many runs at once
     bool takesRowCount() const { return shape.indexed || shape.partial; }
   };
   const ir::Weights *weights = nullptr;

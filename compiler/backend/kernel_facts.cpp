@@ -22,9 +22,14 @@ bool KernelFacts::columnsAtOnce() const {
          plan.columnWidth != ir::IndexWidth::U32;
 }
 
+uint32_t KernelFacts::vectorsPerPass() const {
+  const bool fits = shape.vectors <= kVectorsAtOnce && shape.vectors * chains + 4 < plan.registers;
+  return fits && !half && shape.width == 1 ? std::max(kVectorsPerPass, shape.vectors) : kVectorsPerPass;
+}
+
 uint32_t KernelFacts::lastGroup() const {
-  const uint32_t pass =
-      shape.vectors % kVectorsPerPass ? shape.vectors % kVectorsPerPass : std::min(shape.vectors, kVectorsPerPass);
+  const uint32_t most = vectorsPerPass(), rest = shape.vectors % most;
+  const uint32_t pass = rest ? rest : std::min(shape.vectors, most);
   return pass % shape.width ? pass % shape.width : shape.width;
 }
 

@@ -6,8 +6,9 @@
 
 namespace rtmc::backend {
 
-/// Vectors of rows that are summed at a time: with the chains, half of the registers.
-constexpr uint32_t kVectorsPerPass = 4;
+/// Vectors of rows that are summed at a time: with the chains, half of the registers. A tile of a few vectors more is
+/// summed at once where its sums leave room for two elements of x and two vectors of weights.
+constexpr uint32_t kVectorsPerPass = 4, kVectorsAtOnce = 6;
 /// F16x4: entries of one chain in half precision, and sums that the chains are added to by turns.
 constexpr uint32_t kHalfChain = 4, kHalfSums = 2;
 
@@ -26,10 +27,13 @@ struct KernelFacts {
   /// Where every load of values comes with one of a column, the loads are what limits: a round's four columns are then
   /// read as one word. Wider tiles lose more by taking it apart.
   bool columnsAtOnce() const;
+  uint32_t vectorsPerPass() const;
   /// Vectors in the last result of the last pass. Fewer than `width`: some result has fewer rows than lanes.
   uint32_t lastGroup() const;
 
   std::string vectorType() const;
+  /// Lanes of vector j: half of them in the last one where the tile's rows need no more.
+  uint32_t lanesOf(uint32_t j) const { return plan.halfLast && j + 1 == shape.vectors ? lanes / 2 : lanes; }
   /// The type that holds vector j in half precision and, where there is one before `end`, its neighbour.
   std::string halfType(uint32_t j, uint32_t end) const;
   /// Bytes of some entries' values: a number, or in terms of the template's `stride`.

@@ -8,16 +8,19 @@ namespace rtmc::backend {
 
 std::string kernelTitle(const KernelFacts &f) {
   std::string text = fmt::format(
-      "/// {} of {} weights in {} of {}", f.shape.rows() == 1 ? "1 row" : fmt::format("{} rows", f.shape.rows()),
+      "/// {} of {} weights in {} of {}",
+      f.shape.rows() == 1 ? "1 row" : fmt::format("{} rows", f.shape.rows() - f.lanes + f.lanesOf(f.shape.vectors - 1)),
       f.half ? "f16" : precisionName(f.plan.precision),
       f.shape.vectors == 1 ? "1 vector" : fmt::format("{} vectors", f.shape.vectors), f.lanes);
   if (f.shape.width > 1) text += fmt::format(", {} columns by {} rows each", f.shape.width, f.lanes / f.shape.width);
+  if (f.plan.halfLast) text += fmt::format(", the last of {}", f.lanes / 2);
   if (f.half)
     text += fmt::format(
         ".\n/// Four entries at a time are summed in half precision, then added to one of {} sums in f32.", f.chains);
   else
     text += fmt::format(".\n/// Entry k goes to sum k mod {}: {} sums per row hide the latency of the multiply-add.",
                         f.chains, f.chains);
+  if (f.plan.joined) text += fmt::format("\n/// {} runs of equally many entries at once.", f.plan.joined);
   if (f.shape.gather) text += "\n/// Every lane has a column of its own.";
   return text;
 }
@@ -50,10 +53,15 @@ std::string kernelUsing(const KernelFacts &f) {
   else
     names.push_back("fma");
   if (f.half)
-    for (uint32_t first = 0; first < std::min(f.shape.vectors, kVectorsPerPass); first += 2) {
-      const std::string type = f.halfType(first, std::min(f.shape.vectors, kVectorsPerPass));
+    for (uint32_t first = 0; first < f.shape.vectors; first += 2) {
+      const uint32_t pass = first / kVectorsPerPass * kVectorsPerPass;
+      const std::string type = f.halfType(first, std::min(f.shape.vectors, pass + kVectorsPerPass));
       if (std::find(names.begin(), names.end(), type) == names.end()) names.push_back(type);
     }
+  if (f.plan.halfLast) {
+    names.insert(names.end(), {fmt::format("f32x{}", f.lanes / 2), "lowHalf"});
+    if (f.bf16) names.push_back(fmt::format("u32x{}", f.lanes / 2));
+  }
   if (f.bf16) names.insert(names.end(), {"highBf16", "loadOnce", "lowBf16", fmt::format("u32x{}", f.lanes)});
   if (f.plan.precision == Precision::F16 && !f.half) names.push_back("loadHalf");
   names.push_back("load");
@@ -61,6 +69,7 @@ std::string kernelUsing(const KernelFacts &f) {
   if (f.shape.gather && !f.plan.columns) names.push_back("gather");
   if (f.shape.width > 1) names.push_back("fold");
   if (f.shape.width > 1 && f.shape.width < f.lanes) names.push_back("inRowOrder");
+  if (f.plan.joined) names.push_back(fmt::format("f32x{}", std::max(4u, f.lanes / f.shape.width)));
   if (f.lastGroup() != f.shape.width && !f.shape.indexed) names.push_back("addFirst");
   if (f.shape.partial && !f.shape.indexed) names.push_back("addUpTo");
   names.push_back("store");

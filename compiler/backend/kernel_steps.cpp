@@ -38,7 +38,49 @@ class Steps {
     p["tail"] = std::move(tail);
   }
 
+  /// Entries of a round, of one of several runs: run j as if it were vector j.
+  Values joinedRound(uint32_t run) const {
+    Values steps;
+    for (uint32_t i = 0; i < f_.block(); i += f_.bf16 ? 2 : 1) steps.push_back(joinedStep(i, run, run + 1, true));
+    return steps;
+  }
+  Values joinedTail() const {
+    Values tail;
+    const uint32_t stride = f_.bf16 ? 2 : 1;
+    for (uint32_t i = 0; i + stride < f_.block(); i += stride) tail.push_back(joinedStep(i, 0, f_.plan.joined, false));
+    return tail;
+  }
+
  private:
+  TemplateValue joinedStep(uint32_t index, uint32_t firstRun, uint32_t endRun, bool inRound) const {
+    TemplateValue s;
+    Values vectors;
+    const auto xOfRun = [&](uint32_t run, uint32_t entry) {
+      const std::string column =
+          inRound ? fmt::format("static_cast<{}>(four{}{})", indexType(f_.plan.columnWidth), run,
+                                entry == 0 ? "" : fmt::format(" >> {}", entry * 8 * bytesOf(f_.plan.columnWidth)))
+                  : fmt::format("columns{}[k{}]", run, plus(entry));
+      return fmt::format("broadcast<{}, {}>(x + {})", f_.vectorType(), f_.shape.width, column);
+    };
+    for (uint32_t run = firstRun; run < endRun; ++run) {
+      TemplateValue v;
+      v["V"] = f_.vectorType();
+      v["sum"] = sumName(index % f_.chains, run);
+      v["offset"] = fmt::format("{} + k * {}{}", run, f_.entriesBytes(1), f_.valueOffset(index, 0));
+      v["x"] = xOfRun(run, index);
+      if (f_.bf16) {
+        v["W"] = fmt::format("u32x{}", f_.lanes);
+        v["oddX"] = xOfRun(run, index + 1);
+        v["oddSum"] = sumName((index + 1) % f_.chains, run);
+        v["word"] = fmt::format("w{}_{}", index, run);
+      }
+      vectors.push_back(std::move(v));
+    }
+    s["vectors"] = std::move(vectors);
+    s["guard"] = fmt::format("k{} < entries", plus(index));
+    return s;
+  }
+
   /// The element of x that entry `index` (of the loop's round, or of the whole list) starts at.
   std::string columnOf(uint32_t index, bool inRound) const {
     if (inRound && f_.columnsAtOnce())
@@ -74,12 +116,14 @@ class Steps {
     return fmt::format("{}{{{}}}", f_.vectorType(), fmt::join(lanes, ", "));
   }
 
+  static std::string xName(uint32_t index) { return fmt::format("x{}", index); }
+
   /// One entry, of bf16 two: what is read, and which sums it goes to.
   TemplateValue step(uint32_t index, uint32_t firstVector, uint32_t endVector, bool inRound) const {
     TemplateValue s;
     const uint32_t chain = index % f_.chains;
-    s["name"] = fmt::format("x{}", index);
-    s["oddName"] = fmt::format("x{}", index + 1);
+    s["name"] = xName(index);
+    s["oddName"] = xName(index + 1);
     if (!f_.shape.gather) {
       s["x"] = xOf(index, inRound);
       if (f_.bf16) s["oddX"] = xOf(index + 1, inRound);
@@ -87,9 +131,16 @@ class Steps {
     Values vectors;
     for (uint32_t j = firstVector; j < endVector; ++j) {
       TemplateValue v;
+      const bool whole = f_.lanesOf(j) == f_.lanes;
+      v["V"] = fmt::format("f32x{}", f_.lanesOf(j));
       v["sum"] = sumName(chain, j);
       v["offset"] = f_.valueOffset(index, j - firstVector);
+      if (!f_.shape.gather) {
+        v["x"] = whole ? xName(index) : fmt::format("lowHalf({})", xName(index));
+        if (f_.bf16) v["oddX"] = whole ? xName(index + 1) : fmt::format("lowHalf({})", xName(index + 1));
+      }
       if (f_.bf16) {
+        v["W"] = fmt::format("u32x{}", f_.lanesOf(j));
         v["oddSum"] = sumName((index + 1) % f_.chains, j);
         v["word"] = fmt::format("w{}_{}", index, j);
       }
@@ -149,6 +200,20 @@ class Steps {
 };
 
 }  // namespace
+
+void addJoinedSteps(const KernelFacts &facts, TemplateValue &kernel) {
+  const Steps steps(facts);
+  Values runs;
+  for (uint32_t run = 0; run < facts.plan.joined; ++run) {
+    TemplateValue r;
+    r["index"] = run;
+    r["sums"] = plus(run * (facts.lanes / facts.shape.width));
+    r["steps"] = steps.joinedRound(run);
+    runs.push_back(std::move(r));
+  }
+  kernel["runs"] = std::move(runs);
+  kernel["tail"] = steps.joinedTail();
+}
 
 void addSteps(const KernelFacts &facts, TemplateValue &pass, uint32_t first, uint32_t end) {
   Steps(facts).add(pass, first, end);

@@ -34,13 +34,14 @@ class Builder {
     v["rows"] = f_.shape.rows();
     v["sums"] = sums();
     v["gather"] = f_.shape.gather;
+    v["shared"] = !f_.shape.gather && !f_.plan.joined;  // one element of x for all vectors
     v["gatherTable"] = f_.shape.gather && !immediate;
     v["columnType"] = indexType(f_.plan.columnWidth);
-    v["severalPasses"] = f_.shape.vectors > kVectorsPerPass;
+    const uint32_t perPass = f_.vectorsPerPass();
+    v["severalPasses"] = f_.shape.vectors > perPass;
     v["straight"] = straight;
     v["step"] = f_.half ? "cpp/kernel_step_f16x4" : f_.bf16 ? "cpp/kernel_step_bf16" : "cpp/kernel_step_float";
     v["V"] = f_.vectorType();
-    v["W"] = fmt::format("u32x{}", f_.lanes);
     v["width"] = f_.shape.width;
     v["loadValue"] = f_.plan.precision == Precision::F16 ? "loadHalf" : "load";
     const bool firstOnly = straight && *f_.plan.entries <= (f_.bf16 ? 2 : 1);
@@ -61,28 +62,52 @@ class Builder {
     };
     v["tileBytes"] = ofTile(f_.perEntry.value_or(0) * bytesOf(f_.plan.precision));
     v["tileColumns"] = ofTile(f_.perEntry.value_or(0));
+    if (f_.plan.joined) return joined(v);
     Values passes;
-    for (uint32_t first = 0; first < f_.shape.vectors; first += kVectorsPerPass)
-      passes.push_back(pass(first, std::min(f_.shape.vectors, first + kVectorsPerPass)));
+    for (uint32_t first = 0; first < f_.shape.vectors; first += perPass)
+      passes.push_back(pass(first, std::min(f_.shape.vectors, first + perPass)));
     v["passes"] = std::move(passes);
     return renderTemplate("cpp/kernel_matvec", v);
   }
 
  private:
+  /// Several runs, each in the place of a vector: their sums across lanes are made together.
+  std::string joined(TemplateValue &v) const {
+    const uint32_t rows = f_.lanes / f_.shape.width;
+    v["rows"] = rows;
+    v["part"] = fmt::format("f32x{}", std::max(4u, rows));
+    v["sums"] = f_.lanes + 4;
+    addSums(v, 0, f_.plan.joined);
+    addJoinedSteps(f_, v);
+    std::vector<std::string> slots;
+    for (uint32_t j = 0; j < f_.plan.joined; ++j) slots.push_back(sumName(0, j));
+    v["sum"] = fmt::format("inRowOrder<{}>({})", f_.shape.width, folded(slots, f_.shape.width));
+    return renderTemplate("cpp/kernel_joined", v);
+  }
+
   TemplateValue pass(uint32_t first, uint32_t end) const {
     TemplateValue p;
     p["first"] = first;
     p["last"] = end - 1;
     p["valueOffset"] = plus(first * f_.vectorBytes);
     p["columnOffset"] = "";
+    addSums(p, first, end);
+    addSteps(f_, p, first, end);
+    p["results"] = results(first, end);
+    return p;
+  }
+
+  /// The sums of vectors first .. end-1, and how those of an entry's chains become one.
+  void addSums(TemplateValue &p, uint32_t first, uint32_t end) const {
     std::string accumulators;
     for (uint32_t c = 0; c < f_.chains; ++c) {
       std::vector<std::string> names;
-      for (uint32_t j = first; j < end; ++j) names.push_back(sumName(c, j) + "{}");
+      for (uint32_t j = first; j < end && f_.lanesOf(j) == f_.lanes; ++j) names.push_back(sumName(c, j) + "{}");
       accumulators += fmt::format("{} {};\n", f_.vectorType(), fmt::join(names, ", "));
+      if (f_.lanesOf(end - 1) != f_.lanes)
+        accumulators += fmt::format("f32x{} {}{{}};\n", f_.lanesOf(end - 1), sumName(c, end - 1));
     }
     p["accumulators"] = accumulators;
-    addSteps(f_, p, first, end);
     Values combined;
     for (uint32_t j = first; j < end; ++j) {
       TemplateValue v;
@@ -93,8 +118,6 @@ class Builder {
       combined.push_back(std::move(v));
     }
     p["combined"] = std::move(combined);
-    p["results"] = results(first, end);
-    return p;
   }
 
   /// Floats that indexed rows are summed into: the last result is stored as a whole vector.
@@ -107,7 +130,8 @@ class Builder {
     Values out;
     const uint32_t rowsPerVector = f_.shape.gather ? f_.lanes : f_.lanes / f_.shape.width;
     for (uint32_t j = first; j < end; j += f_.shape.width) {
-      const uint32_t count = std::min(f_.shape.width, end - j), rows = count * rowsPerVector;
+      const uint32_t count = std::min(f_.shape.width, end - j);
+      const uint32_t rows = f_.lanesOf(j) == f_.lanes ? count * rowsPerVector : f_.lanesOf(j);
       TemplateValue r;
       std::vector<std::string> slots(f_.shape.width);
       for (uint32_t i = 0; i < count; ++i) slots[i] = sumName(0, j + i);

@@ -25,6 +25,8 @@ struct KernelPlan {
   std::optional<std::span<const uint32_t>> columns;  // known: immediate numbers
   std::optional<uint32_t> tiles, rows;               // known: with the columns
   bool mayInline = true;
+  bool halfLast = false;  // the last vector has half of the lanes
+  uint32_t joined = 0;    // runs at once; 0: one
 };
 
 /// Sums that a row is spread over, so that multiply-adds do not wait for each other: entry k is added to sum k mod

@@ -22,6 +22,7 @@ bool straight(const KernelOptions &options) {
 std::string kernelFunctionName(const TileShape &shape, Precision precision, ir::Accumulate accumulate,
                                IndexWidth columnWidth, IndexWidth rowWidth, const KernelOptions &options) {
   std::string name = ir::kernelName(precision, accumulate, shape, straight(options) ? Unroll::Tile : Unroll::None);
+  if (options.halfLast) name += "_h";
   if (!shape.denseColumns) name += fmt::format("_c{}", 8 * bytesOf(columnWidth));
   if (shape.indexed) name += fmt::format("_r{}", 8 * bytesOf(rowWidth));
   if (straight(options)) name += fmt::format("_e{}", options.entries);
@@ -38,7 +39,33 @@ std::string kernelSource(const TileShape &shape, Precision precision, ir::Accumu
   plan.columnWidth = columnWidth;
   plan.rowWidth = rowWidth;
   plan.registers = options.registers;
+  plan.halfLast = options.halfLast;
   if (straight(options)) plan.entries = options.entries;
+  return kernelText(plan);
+}
+
+uint32_t joinedRuns(const TileShape &shape, ir::Accumulate accumulate, IndexWidth columnWidth) {
+  const bool alone = shape.vectors == 1 && !shape.indexed && !shape.partial && !shape.gather && !shape.denseColumns;
+  const bool blocks = (shape.width == 2 || shape.width == 4) && shape.lanes >= 8;
+  return alone && blocks && accumulate == ir::Accumulate::F32 && columnWidth != IndexWidth::U32 ? shape.width : 0;
+}
+
+std::string joinedName(const TileShape &shape, Precision precision, IndexWidth columnWidth,
+                       const KernelOptions &options) {
+  return fmt::format("{}_x{}",
+                     kernelFunctionName(shape, precision, ir::Accumulate::F32, columnWidth, IndexWidth::U16, options),
+                     joinedRuns(shape, ir::Accumulate::F32, columnWidth));
+}
+
+std::string joinedSource(const TileShape &shape, Precision precision, IndexWidth columnWidth,
+                         const KernelOptions &options) {
+  KernelPlan plan;
+  plan.name = joinedName(shape, precision, columnWidth, options);
+  plan.shape = shape;
+  plan.precision = precision;
+  plan.columnWidth = columnWidth;
+  plan.registers = options.registers;
+  plan.joined = joinedRuns(shape, plan.accumulate, columnWidth);
   return kernelText(plan);
 }
 
@@ -60,6 +87,7 @@ std::string fullSource(const std::string &name, const TileShape &shape, Precisio
   plan.tiles = tiles;
   plan.rows = rows;
   plan.mayInline = options.mayInline;
+  plan.halfLast = options.halfLast;
   return kernelText(plan);
 }
 

@@ -22,6 +22,7 @@ struct KernelOptions {
   uint32_t entries = 0;                  // Tile: entries of every run that calls it
   uint32_t registers = 32;               // vector registers of the target: TargetTraits::registers
   bool mayInline = true;                 // Full: false keeps the run a function of its own
+  bool halfLast = false;                 // passes::halfLastVector() of the rows of every run that calls it
 };
 
 /// "matvec_f32_rows16_t64_c16" and so on: <op>_<precision>_<lanes>_t<rows per tile>[_suffixes]; a C++ identifier that
@@ -43,12 +44,25 @@ std::string kernelFunctionName(const ir::TileShape &, Precision, ir::Accumulate,
 ///    Otherwise y points at the run's first row and every tile is full, unless it is
 ///  - partial: one tile of rowCount rows, no argument `tiles`. ir::surplusValues of values (and of gathered columns,
 ///    which must be columns of x) behind its own are read and not used.
+///    halfLast: the last vector has half of the lanes.
 ///  - bf16: `entries` is even.
 ///  - F16x4: x is `const f16 *` (rtm::simd::f16); only where simd.h was included with RTM_SIMD_FP16.
 ///  - Unroll::Tile: `entries` is not an argument (KernelOptions::entries is compiled in).
 /// x must be readable up to the end of its buffer's padding; nothing beyond the listed columns is read.
 std::string kernelSource(const ir::TileShape &, Precision, ir::Accumulate, ir::IndexWidth columnWidth,
                          ir::IndexWidth rowWidth, const KernelOptions &);
+
+/// How many runs a kernel may take at once: those of block lanes that are one vector each, as many as the columns of a
+/// block, so that their sums fill one vector together. 0: only one at a time.
+uint32_t joinedRuns(const ir::TileShape &, ir::Accumulate, ir::IndexWidth columnWidth);
+
+/// joinedRuns() runs of one shape and of equally many entries, each with its columns and one tile. Alone such a tile is
+/// mostly its start and its end, the sum across lanes: these overlap, or are made once for all. The same sums:
+///   RTM_KERNEL void NAME(const unsigned char *values, const COLUMN *columns, const Run *runs, const float *x, float
+///   *y);
+/// `values`, `columns` and `y` are those that the descriptors count from; `_x<n>` behind kernelFunctionName().
+std::string joinedName(const ir::TileShape &, Precision, ir::IndexWidth columnWidth, const KernelOptions &);
+std::string joinedSource(const ir::TileShape &, Precision, ir::IndexWidth columnWidth, const KernelOptions &);
 
 /// A run as straight-line code: columns are immediate numbers, the entries are unrolled, tiles are looped over.
 ///   RTM_KERNEL void NAME(const unsigned char *values, const float *x, float *y [, const ROW *rows]

@@ -12,10 +12,11 @@ using namespace ir;
 
 namespace {
 
-auto keyOf(const Weights &w, const RowGroup &group, const TileShape &shape) {
-  // Partial tiles last: they need no alignment, so no gaps before them.
-  return std::tuple(!shape.partial, shape.lanes, shape.vectors, !shape.indexed, shape.denseColumns,
-                    entriesOf(w, group));
+auto keyOf(const Weights &w, const RowGroup &group, const RowTiles &tiles) {
+  const TileShape &shape = tiles.shape;
+  // Partial tiles last: they need no alignment, so no gaps before them. Those of one kernel together.
+  return std::tuple(!shape.partial, shape.lanes, shape.vectors, !shape.indexed, shape.denseColumns, shape.rowStep,
+                    halfLastVector(shape, static_cast<uint32_t>(tiles.rows.size())), entriesOf(w, group));
 }
 
 /// Each row's groups in the order of their sums: widest first as if there were one share. Empty: no row has several.
@@ -33,7 +34,7 @@ std::vector<std::vector<const RowGroup *>> summingOrder(const Weights &w) {
   for (size_t i = 0; i < w.groups.size(); ++i)
     for (RowTiles &tiles : cutRows(w.groups[i].rows, w.tiles)) {
       tiles.shape.denseColumns = consecutiveColumns(w, w.groups[i]);
-      widest[i] = std::max(widest[i], keyOf(w, w.groups[i], tiles.shape));
+      widest[i] = std::max(widest[i], keyOf(w, w.groups[i], tiles));
     }
   for (std::vector<const RowGroup *> &groups : groupsOf)
     std::stable_sort(groups.begin(), groups.end(), [&](const RowGroup *a, const RowGroup *b) {
@@ -46,7 +47,7 @@ std::vector<std::vector<const RowGroup *>> summingOrder(const Weights &w) {
 
 void orderPieces(const Weights &w, std::vector<Piece> &pieces) {
   std::stable_sort(pieces.begin(), pieces.end(), [&](const Piece &a, const Piece &b) {
-    return keyOf(w, *a.group, a.tiles.shape) > keyOf(w, *b.group, b.tiles.shape);
+    return keyOf(w, *a.group, a.tiles) > keyOf(w, *b.group, b.tiles);
   });
   const std::vector<std::vector<const RowGroup *>> order = summingOrder(w);
   if (order.empty()) return;

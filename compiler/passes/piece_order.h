@@ -15,7 +15,8 @@ struct Piece {
   RowTiles tiles;
 };
 
-/// Widest first keeps every vector aligned to its own size; equal shapes follow each other, for one loop each; equal
+/// Widest first keeps every vector aligned to its own size; equal shapes follow each other, for one loop each and so
+/// that a branch by kernel is foreseen; equal
 /// numbers of entries too, so that the branch at a tile's end is foreseen. A row that lies in several groups (CSB) adds
 /// their sums up in one order however the rows are cut, so that the bits do not depend on the number of shares.
 /// `pieces` are those of one share, in the order of the groups of `weights`.

@@ -12,6 +12,13 @@ uint32_t paddedEntries(Precision precision, uint32_t entries) {
   return precision == Precision::BF16 ? (entries + 1) / 2 * 2 : entries;
 }
 
+namespace {
+
+/// Vectors that the last tile of a group may have more than a full one.
+constexpr uint32_t kVectorsMore = 2;
+
+}  // namespace
+
 std::vector<TileShape> shapesOf(const Schedule &schedule, const TargetTraits &target) {
   std::vector<TileShape> shapes;
   TileShape shape;
@@ -23,37 +30,48 @@ std::vector<TileShape> shapesOf(const Schedule &schedule, const TargetTraits &ta
   }
   const uint32_t rowsPerVector = schedule.lanes.rows();
   uint32_t vectors = std::max(1u, schedule.shareLoads ? schedule.tile / rowsPerVector : 1u);
+  // Their sums stay in the registers of a target that has many.
+  if (vectors == 4 && shape.width == 1 && target.registers >= 32 && schedule.accumulate == Accumulate::F32)
+    for (shape.vectors = vectors + kVectorsMore; shape.vectors > vectors; --shape.vectors) shapes.push_back(shape);
   for (; vectors >= 1; vectors = vectors == 4 ? 3 : vectors == 3 ? 2 : vectors / 2) {
     shape.vectors = vectors;
     shapes.push_back(shape);
   }
   if (shape.width == 1 && target.lanes > 1) {
-    // Three vectors of half the lanes: 17 to 24 rows of a small stripe need not fill two whole ones.
-    if (shapes.front().vectors > 1 && shape.lanes >= 8) {
-      shape.lanes /= 2;
-      shape.vectors = 3;
-      shapes.push_back(shape);
-      shape.lanes *= 2;
-    }
     shape.vectors = 1;
     for (shape.lanes /= 2; shape.lanes >= 4; shape.lanes /= 2) shapes.push_back(shape);
   }
-  std::stable_sort(shapes.begin(), shapes.end(), [](const auto &a, const auto &b) { return a.rows() > b.rows(); });
   return shapes;
+}
+
+bool halfLastVector(const TileShape &shape, uint32_t rows) {
+  if (!shape.partial || shape.gather || shape.width > 1 || shape.vectors < 2 || shape.lanes < 8) return false;
+  return rows <= (shape.vectors - 1) * shape.lanes + shape.lanes / 2;
 }
 
 namespace {
 
+/// Of schedules: the largest shape that may be repeated. Larger ones, of no power of two, hold a group's last rows.
+const TileShape &fullTile(const std::vector<TileShape> &shapes) {
+  return *std::find_if(shapes.begin(), shapes.end(), [](const auto &s) { return std::has_single_bit(s.vectors); });
+}
+
 /// Time of a vector of fewer lanes than the target has, in times of a whole one.
 constexpr double kNarrowVector = 0.65;
+
+/// Times that an entry takes, in those of one whole vector.
+double vectorsOf(const TileShape &shape, uint32_t fullLanes, bool halfLast) {
+  if (shape.lanes < fullLanes) return kNarrowVector * shape.vectors;
+  return halfLast ? shape.vectors - 1 + kNarrowVector : shape.vectors;
+}
 
 /// Sums across lanes are halved until each row has one: per vector and halving.
 constexpr double kHalvingNs = 0.5;
 
 /// What a tile costs before it is known how many entries it has, in times of one whole vector: measured with 50 to 100
 /// entries, a tile's start weighs about as much as one of its vectors, and a narrow vector two thirds of a whole one.
-double weightOf(const TileShape &shape, uint32_t fullLanes) {
-  return 1.1 + (shape.lanes < fullLanes ? kNarrowVector : 1.0) * shape.vectors;
+double weightOf(const TileShape &shape, uint32_t fullLanes, bool halfLast) {
+  return 1.1 + vectorsOf(shape, fullLanes, halfLast);
 }
 
 using Rows = std::vector<uint32_t>;
@@ -62,16 +80,18 @@ Rows slice(const Rows &rows, size_t begin, size_t end) {
   return {rows.begin() + static_cast<ptrdiff_t>(begin), rows.begin() + static_cast<ptrdiff_t>(end)};
 }
 
-/// Cuts of n consecutive rows, n below a full tile: the cheapest sequence of whole tiles and a last partial one.
+/// Cuts of n consecutive rows, n at most the largest tile: the cheapest sequence of whole tiles and a last partial one.
 class RestTable {
  public:
   explicit RestTable(const std::vector<TileShape> &shapes) : shapes_(shapes) {
-    const uint32_t full = shapes.front().rows();
-    best_.assign(full, {});
-    for (uint32_t n = 1; n < full; ++n)
+    const uint32_t most = shapes.front().rows();
+    best_.assign(most + 1, {});
+    for (uint32_t n = 1; n <= most; ++n)
       for (uint32_t i = 0; i < shapes.size(); ++i) {
-        const uint32_t rows = shapes[i].rows(), taken = std::min(n, rows);
-        const double cost = weightOf(shapes[i], shapes.front().lanes) + best_[n - taken].cost;
+        TileShape shape = shapes[i];
+        const uint32_t taken = std::min(n, shape.rows());
+        shape.partial = taken < shape.rows();
+        const double cost = weightOf(shape, shapes.front().lanes, halfLastVector(shape, taken)) + best_[n - taken].cost;
         if (best_[n].cost == 0 || cost < best_[n].cost) best_[n] = {cost, i};
       }
   }
@@ -93,8 +113,10 @@ constexpr uint32_t kPaddedPart = 5;
 void makePartial(TileShape &shape, size_t rows) {
   shape.partial = true;
   if (shape.gather || shape.width > 1) return;
+  // Rows that half of the last vector holds need no more.
+  const uint32_t most = halfLastVector(shape, static_cast<uint32_t>(rows)) ? shape.lanes / 2 : shape.lanes;
   for (const uint32_t step : {16u, 8u, 4u})
-    if (shape.lanes % step == 0 && (step - rows % step) % step * kPaddedPart <= rows) {
+    if (most % step == 0 && (step - rows % step) % step * kPaddedPart <= rows) {
       shape.rowStep = step;
       return;
     }
@@ -115,8 +137,12 @@ struct Cutter {
 
   /// All of consecutive rows [begin, end), the last tile perhaps partial.
   void wholeRun(const Rows &rows, size_t begin, size_t end) {
-    const TileShape &full = shapes.front();
-    if (const size_t tiles = (end - begin) / full.rows()) {
+    const TileShape &full = fullTile(shapes);
+    size_t tiles = (end - begin) / full.rows();
+    // The last full tile may take the rows behind it in.
+    if (tiles && end - begin > tiles * full.rows() && end - begin - (tiles - 1) * full.rows() <= shapes.front().rows())
+      --tiles;
+    if (tiles) {
       consecutive(rows, begin, full, tiles);
       begin += tiles * full.rows();
     }
@@ -133,8 +159,10 @@ struct Cutter {
 
   /// Whole vectors of consecutive rows [begin, end); returns where they end.
   size_t wholeVectors(const Rows &rows, size_t begin, size_t end) {
+    const TileShape &full = fullTile(shapes);
     for (const TileShape &shape : shapes)
-      if (const size_t tiles = (end - begin) / shape.rows(); tiles && shape.lanes == shapes.front().lanes) {
+      if (const size_t tiles = (end - begin) / shape.rows();
+          tiles && shape.lanes == full.lanes && shape.rows() <= full.rows()) {
         consecutive(rows, begin, shape, tiles);
         begin += tiles * shape.rows();
       }
@@ -201,7 +229,7 @@ CostModel::CostModel(const Machine &machine, const TargetTraits &target, Precisi
 double CostModel::tileNs(const TileShape &shape, uint32_t tiles, uint32_t entries, uint32_t rows) const {
   const double loadsPerNs = machine_.loadsPerNs > 0 ? machine_.loadsPerNs : 4;
   const double values = double(valuesPerEntry(shape, rows)) * entries;
-  const double vectorOps = double(shape.vectors) * entries * (shape.lanes < fullLanes_ ? kNarrowVector : 1.0);
+  const double vectorOps = vectorsOf(shape, fullLanes_, halfLastVector(shape, rows)) * entries;
   // A broadcast and an index load per entry; a gather loads an index and an element per lane.
   const double xLoads = shape.gather ? 2.0 * shape.lanes * entries : (shape.denseColumns ? 1.0 : 1.6) * entries;
   const double loads = vectorOps * (bytes_ == 2 ? 0.5 : 1.0) + xLoads;

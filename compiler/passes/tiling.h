@@ -18,9 +18,14 @@ struct RowTiles {
   std::vector<uint32_t> rows;  // tiles * shape.rows() of them, fewer where indexed or partial
 };
 
-/// The shapes of consecutive rows that a schedule may use, largest first: full tile, halves of it down to one vector,
-/// then narrower vectors for tails (rows lanes only).
+/// The shapes of consecutive rows that a schedule may use, largest first: tiles of one and two vectors more than the
+/// full one, which hold the last rows of a group; the full tile, halves of it down to one vector, then narrower vectors
+/// for tails (rows lanes only).
 std::vector<ir::TileShape> shapesOf(const ir::Schedule &, const TargetTraits &);
+
+/// A partial tile whose last vector needs half of its lanes at most: they are read and summed as half a vector. That
+/// saves half of an operation where a vector is two of them (512 bits on Zen 4), and loads that cross a cache line.
+bool halfLastVector(const ir::TileShape &, uint32_t rows);
 
 /// Cuts ascending rows. Consecutive rows become full tiles and the cheapest cut of the rest, the last tile perhaps
 /// partial; short runs are gathered from the whole group into indexed tiles, so that scattered rows still fill vectors.

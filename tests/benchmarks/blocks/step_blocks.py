@@ -91,7 +91,7 @@ def instrument(text, tiles):
             names.append(name)
         return f"BlockTimer timer({names.index(name)});"
 
-    for line in text.split("\n"):
+    for line in re.sub(r"^(  multiply_\w+\([^;\n]*)\n +([^;\n]*;)$", r"\1 \2", text, flags=re.MULTILINE).split("\n"):  # calls of two lines
         begins = re.match(r"RTM_TARGET static void (phase|multiply)_(\w+)\(", line)
         if begins:
             inside = begins[1]
@@ -101,7 +101,7 @@ def instrument(text, tiles):
             continue
         if line == "}":
             inside = None
-        block = re.match(r"^  \{  // (\w+)", line)
+        block = re.match(r"^  (?:  )?\{  // (\w+)", line)  # deeper: for each step of a chunk
         call = re.match(r"^  (multiply_(\w+)\(.*\);)$", line)
         run = re.match(r"^  ((\w+_[ud]\w*)\((.*)\);)$", line)
         if inside == "phase" and block:

@@ -21,9 +21,9 @@ class ProgramWriter {
 
   void add(const TileShape &shape, Precision precision, Accumulate accumulate = Accumulate::F32,
            ir::Unroll unroll = ir::Unroll::None, uint32_t entries = 0, IndexWidth columns = IndexWidth::U16,
-           IndexWidth rows = IndexWidth::U16) {
+           IndexWidth rows = IndexWidth::U16, bool halfLast = false) {
     if (shape.partial && shape.rows() == 1) return;  // nothing is a part of it
-    const KernelOptions options{unroll, entries, isa_.registers};
+    const KernelOptions options{unroll, entries, isa_.registers, true, halfLast};
     const bool full = unroll == ir::Unroll::Full;
     std::string name = backend::kernelFunctionName(shape, precision, accumulate, columns, rows, options);
     if (full) name = "full_" + name;
@@ -53,11 +53,17 @@ class ProgramWriter {
         name, name, args);
     static constexpr const char *kNames[] = {"kF32", "kF16", "kBf16"};
     table_ +=
-        fmt::format("    {{\"{}\", call_{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}}},\n", name, name,
+        fmt::format("    {{\"{}\", call_{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}}},\n", name, name,
                     half ? "kF16x4" : kNames[static_cast<int>(precision)], shape.lanes, shape.width, shape.vectors,
                     shape.indexed, shape.partial, shape.rowStep, shape.denseColumns, shape.gather, bytesOf(columns),
-                    bytesOf(rows), unroll == ir::Unroll::None ? -1 : static_cast<int>(entries), full);
+                    bytesOf(rows), unroll == ir::Unroll::None ? -1 : static_cast<int>(entries), full, halfLast);
     count_++;
+  }
+
+  /// A kernel whose rows need half of the last vector.
+  void addHalf(const TileShape &shape, Precision precision, ir::Unroll unroll = ir::Unroll::None,
+               uint32_t entries = 0) {
+    add(shape, precision, Accumulate::F32, unroll, entries, IndexWidth::U16, IndexWidth::U16, true);
   }
 
   std::string text() const {
@@ -128,6 +134,16 @@ void addRows(ProgramWriter &out, const IsaCase &isa, Precision precision, Accumu
   out.add(partial(indexed(shapeOf(lanes, 1))), precision, accumulate);
   out.add(partial(indexed(shapeOf(lanes, 2))), precision, accumulate, Unroll::Full, 12);
   out.add(partial(shapeOf(lanes, 2)), precision, accumulate, Unroll::Tile, 12);
+  for (const uint32_t vectors : {5u, 6u}) {  // more than at once where registers are few
+    out.add(shapeOf(lanes, vectors), precision, accumulate);
+    out.add(partial(shapeOf(lanes, vectors), lanes >= 4 ? 4 : 1), precision, accumulate);
+  }
+  if (lanes >= 8 && accumulate == Accumulate::F32) {
+    for (const uint32_t vectors : {2u, 3u, 6u}) out.addHalf(partial(shapeOf(lanes, vectors)), precision);
+    out.addHalf(partial(dense(shapeOf(lanes, 5)), 4), precision);
+    out.addHalf(partial(shapeOf(lanes, 2), 4), precision, Unroll::Tile, 12);
+    out.addHalf(partial(shapeOf(lanes, 2)), precision, Unroll::Full, 8);
+  }
   for (uint32_t narrow = lanes / 2; narrow >= 4; narrow /= 2) {
     out.add(shapeOf(narrow, 1), precision, accumulate);
     out.add(indexed(shapeOf(narrow, 1)), precision, accumulate);

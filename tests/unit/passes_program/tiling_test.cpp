@@ -105,6 +105,42 @@ TEST_CASE("rows are cut into tiles exactly once") {
     }
 }
 
+TEST_CASE("the last tile takes in rows behind a full one, and half of its last vector where they need no more") {
+  TargetTraits target;
+  ir::Schedule schedule;
+  const auto cutOf = [&](uint32_t count) {
+    std::vector<uint32_t> rows(count), cut;
+    std::iota(rows.begin(), rows.end(), 0u);
+    for (const RowTiles &tiles : cutRows(rows, shapesOf(schedule, target)))
+      for (uint32_t tile = 0; tile < tiles.tiles; ++tile)
+        cut.push_back(static_cast<uint32_t>(std::min<size_t>(tiles.shape.rows(), tiles.rows.size())));
+    return cut;
+  };
+  using Cut = std::vector<uint32_t>;
+  CHECK(cutOf(64) == Cut{64});
+  CHECK(cutOf(65) == Cut{65});
+  CHECK(cutOf(96) == Cut{96});
+  CHECK(cutOf(97) == Cut{64, 33});
+  CHECK(cutOf(128) == Cut{64, 64});
+  CHECK(cutOf(139) == Cut{64, 75});
+  CHECK(cutOf(24) == Cut{24});
+  target.registers = 16;  // sums of more than four vectors would not stay there
+  CHECK(cutOf(65) == Cut{64, 1});
+
+  ir::TileShape shape;
+  shape.vectors = 3;
+  CHECK(!halfLastVector(shape, 40));  // whole
+  shape.partial = true;
+  CHECK(halfLastVector(shape, 33));
+  CHECK(halfLastVector(shape, 40));
+  CHECK(!halfLastVector(shape, 41));
+  shape.lanes = 4;  // no narrower vector
+  CHECK(!halfLastVector(shape, 9));
+  shape.lanes = 16;
+  shape.vectors = 1;  // a narrower tile instead
+  CHECK(!halfLastVector(shape, 8));
+}
+
 TEST_CASE("consecutive rows waste less than a vector") {
   TargetTraits target;
   for (const uint32_t lanes : {16u, 8u, 4u}) {

@@ -21,6 +21,7 @@ struct KernelCase {
   uint32_t columnBytes, rowBytes;
   int32_t entries;  // -1: any
   bool full;        // columns are compiled in: columnOf(entry), one tile
+  bool halfLast;    // for rows that need half of the last vector
 };
 
 extern const KernelCase kKernelCases[];

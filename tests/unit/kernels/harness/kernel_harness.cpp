@@ -214,8 +214,9 @@ struct Checker {
     };
     const uint32_t r = tileRows();
     if (k.partial) {
-      for (const uint32_t count : {1u, r / 2 + 1, r - 1})
-        if (count > 0 && count < r && (!k.full || count == fullRows(r)))
+      const uint32_t most = k.halfLast ? r - k.lanes / 2 : r - 1;
+      for (const uint32_t count : {1u, r / 2 + 1, most - 1, most})
+        if (count > 0 && count <= most && (!k.full || count == fullRows(r)))
           run(entries, 1, from(k.gather && k.full ? 0 : 5, count));
       return;
     }

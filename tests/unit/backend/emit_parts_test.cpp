@@ -1,0 +1,165 @@
+// Parts of emitted code that random networks seldom have: runs of blocks that go through one kernel together, and gates
+// of any number of scattered values. Against the interpreter, and bit by bit against the same network cut or unrolled
+// otherwise.
+#include "emitted_model.h"
+
+#include "ir/kernel_interpreter.h"
+#include "test_options.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+using namespace rtmc;
+using namespace rtmc::testing;
+
+namespace {
+
+constexpr size_t kSteps = 3;
+using Random = std::mt19937_64;
+
+ir::Tensor tensor(Random &random, std::string name, std::vector<uint32_t> shape) {
+  ir::Tensor made;
+  made.name = made.source = std::move(name);
+  made.shape = std::move(shape);
+  made.values.resize(size_t{made.rows()} * made.columns());
+  std::normal_distribution<float> normal(0, 0.3f);
+  for (float &value : made.values) value = normal(random);
+  return made;
+}
+
+ir::Network networkOf(uint32_t inputs, ir::Layer layer) {
+  ir::Network network;
+  network.name = "parts";
+  network.inputs.push_back({"x", inputs, std::nullopt, {}});
+  layer.name = "layer";
+  layer.inputs.push_back({ir::ValueRef::Kind::Input, 0});
+  network.layers.push_back(std::move(layer));
+  network.outputs.push_back({ir::ValueRef::Kind::Layer, 0});
+  return network;
+}
+
+/// Blocks of 4 x 4: most block rows have few, some none, one all of them.
+ir::Network blocks(Random &random, uint32_t rows, uint32_t columns) {
+  ir::Linear linear;
+  linear.weight = tensor(random, "layer.weight", {rows, columns});
+  linear.bias = tensor(random, "layer.bias", {rows});
+  for (uint32_t top = 0; top < rows; top += 4)
+    for (uint32_t left = 0; left < columns; left += 4) {
+      if (top == 8 || random() % columns < 8) continue;
+      for (uint32_t row = top; row < top + 4; ++row)
+        std::fill_n(linear.weight.values.begin() + static_cast<ptrdiff_t>(size_t{row} * columns + left), 4, 0.0f);
+    }
+  ir::Layer layer;
+  layer.size = rows;
+  layer.op = std::move(linear);
+  return networkOf(columns, std::move(layer));
+}
+
+/// A GRU whose gates r, z, n have so many live rows, anywhere.
+ir::Network scattered(Random &random, uint32_t size, const std::array<uint32_t, 3> &live) {
+  constexpr uint32_t kInputs = 8;
+  ir::Recurrence r;
+  r.weightIh = tensor(random, "layer.weight_ih", {3 * size, kInputs});
+  r.weightHh = tensor(random, "layer.weight_hh", {3 * size, size});
+  r.biasIh = tensor(random, "layer.bias_ih", {3 * size});
+  for (uint32_t gate = 0; gate < 3; ++gate) {
+    std::vector<uint32_t> units(size);
+    std::iota(units.begin(), units.end(), gate * size);
+    std::shuffle(units.begin(), units.end(), random);
+    for (uint32_t i = live[gate]; i < size; ++i)
+      for (ir::Tensor *matrix : {&r.weightIh, &r.weightHh})
+        std::fill_n(matrix->values.begin() + static_cast<ptrdiff_t>(size_t{units[i]} * matrix->columns()),
+                    matrix->columns(), 0.0f);
+  }
+  ir::Layer layer;
+  layer.size = size;
+  layer.op = ir::Gru{false, {std::move(r)}};
+  return networkOf(kInputs, std::move(layer));
+}
+
+/// The interpreter's numbers; the same bits from each compiler, on several threads, and from `other` unrolling.
+void check(const ir::Network &network, BuildOptions options, const char *text, ir::Unroll other) {
+  const std::vector<float> in = randomInput(5, kSteps * network.inputSize());
+  const std::vector<std::string> compilers = hostCompilers();
+  std::vector<float> first;
+  const auto run = [&](size_t with) {
+    const ir::Program program = packedProgram(network, options);
+    const backend::Emitted emitted = emitChecked(program);
+    for (size_t i = 0; i < std::min(with, compilers.size()); ++i) {
+      const LoadedModel model(emitted, program.name, compilers[i]);
+      const std::vector<float> out = model.run(in, kSteps);
+      CHECK(model.runStepwise(in, kSteps) == out);
+      if (first.empty()) {
+        CHECK(emitted.files[0].bytes.find(text) != std::string::npos);
+        ir::KernelInterpreter interpreter(program);
+        interpreter.reset();
+        const std::vector<double> expected = interpreter.run(in, kSteps);
+        REQUIRE(expected.size() == out.size());
+        double worst = 0;
+        for (size_t k = 0; k < out.size(); ++k)
+          worst = std::max(worst, std::abs(expected[k] - double{out[k]}) / (1 + std::abs(expected[k])));
+        CHECK(worst < 5e-5);
+        first = out;
+      }
+      CHECK(out == first);
+    }
+  };
+  run(compilers.size());
+  options.alwaysCut = true;
+  options.threads = 3;
+  run(1);
+  if (other == ir::Unroll::Auto) return;
+  options.threads = 1;
+  for (auto &[name, schedule] : options.schedules) schedule.unroll = other;
+  run(1);
+}
+
+}  // namespace
+
+TEST_CASE("runs of blocks that are computed together have the sums of one by one") {
+  Random random(test::seed(11));
+  for (const std::string &cpu : runnableCpus()) {
+    const uint32_t lanes = cpu == "x86-64-v4" ? 16 : cpu == "x86-64-v3" ? 8 : 0;
+    if (lanes == 0) continue;
+    CAPTURE(cpu);
+    for (const Precision precision : {Precision::F32, Precision::F16, Precision::BF16}) {
+      if (lanes == 8 && precision == Precision::F16) continue;
+      CAPTURE(precisionName(precision));
+      BuildOptions options;
+      options.cpu = cpu;
+      options.precision = precision;
+      ir::Schedule schedule;
+      schedule.format = ir::Format::Block;
+      schedule.lanes = {lanes, lanes / 4, false};  // one vector to a row block
+      schedule.tile = 4 * schedule.lanes.rows();
+      schedule.precision = precision;
+      schedule.unroll = ir::Unroll::None;
+      options.schedules["*"] = schedule;
+      for (const uint32_t columns : {64u, 2048u}) {  // 8 and 16 bits of a column's index
+        CAPTURE(columns);
+        check(blocks(random, 512, columns), options, lanes == 16 ? "_x4(" : "_x2(", ir::Unroll::Tile);
+      }
+    }
+  }
+}
+
+TEST_CASE("gates of any number of scattered values") {
+  Random random(test::seed(12));
+  for (const char *cpu : {"portable", "x86-64-v3", "x86-64-v4"}) {
+    const std::vector<std::string> here = runnableCpus();
+    if (std::find(here.begin(), here.end(), cpu) == here.end()) continue;
+    CAPTURE(cpu);
+    using Live = std::array<uint32_t, 3>;
+    for (const Live &live : {Live{1, 15, 16}, Live{17, 33, 47}, Live{48, 49, 80}}) {
+      CAPTURE(live[0]);
+      BuildOptions options;
+      options.cpu = cpu;
+      check(scattered(random, 256, live), options, "scatterEach(", ir::Unroll::Auto);
+    }
+  }
+}
