@@ -28,7 +28,8 @@ def evaluate(folder: Path, parts: dict[str, dataset.Part], references: dict[str,
     found = {name: [p.numpy() for p in log_posteriors(model, [part.inputs(i) for i in range(len(part))], final["run"]["delay"])]
              for name, part in parts.items()}
     chosen, tried = choose(found["development"], references["development"], statistics)
-    out: dict[str, Any] = {"run": final["run"], "training": identity(folder), "curve": kept.curve(folder / "log.jsonl"), "epochs": final["epochs"], "updates": final["updates"], "settings": asdict(chosen),
+    out: dict[str, Any] = {"run": final["run"], "training": identity(folder), "curve": kept.curve(folder / "log.jsonl"),
+                           "epochs": final["epochs"], "updates": final["updates"], "settings": asdict(chosen),
                            "grid": tried, "rates": realised(model, final["masks"]), "parts": {}}
     for name, part in parts.items():
         result = errors(references[name], decode(found[name], statistics, chosen))

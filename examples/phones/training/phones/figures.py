@@ -79,6 +79,14 @@ def compare(one: dict[str, Any], other: dict[str, Any], speakers: list[str], par
     return difference(from_lists(one["parts"][part]), from_lists(other["parts"][part]), speakers)
 
 
+def compared(scores: dict[str, dict[str, Any]], first: str, second: str, speakers: list[str]) -> Difference | None:
+    """As it was kept, where one of them is known by its sums alone."""
+    if has_errors(scores[first]) and has_errors(scores[second]):
+        return compare(scores[first], scores[second], speakers)
+    was = scores[second].get("compared", {}).get(first)
+    return None if was is None else Difference(**was)
+
+
 def _spent(scores: dict[str, dict[str, Any]], name: str | None, what: str) -> int:
     total = 0
     while name is not None and name in scores:

@@ -14,8 +14,14 @@ _OF_TEST = ("substitutions", "deletions", "insertions", "phones")
 
 def load(folder: Path) -> dict[str, dict[str, Any]]:
     """By name of the run."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    return {score["run"]["name"]: score for score in found}
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            score = json.loads(path.read_text(encoding="utf-8"))
+            found[score["run"]["name"]] = score
+        except (ValueError, KeyError, TypeError) as problem:
+            raise RuntimeError(f"{path} is not what a report kept: {problem}") from None
+    return found
 
 
 def curve(log: Path) -> list[float]:
@@ -23,8 +29,12 @@ def curve(log: Path) -> list[float]:
     return [json.loads(line)["development_accuracy"] for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
 
 
-def write(folder: Path, score: dict[str, Any], loss: dict[str, float] | None) -> None:
-    """`loss`: to the dense network, which may be trained anew later and then is another."""
-    parts = {name: {key: part[key] for key in (*_PART, *(_OF_TEST if name == "test" else ())) if key in part} for name, part in score["parts"].items()}
-    text = json.dumps({**{key: value for key, value in score.items() if key != "grid"}, "parts": parts, "loss": loss}, separators=(",", ":"))
+def write(folder: Path, score: dict[str, Any], loss: dict[str, Any] | None, compared: dict[str, dict[str, float]]) -> None:
+    """`loss`: to the dense network, which may be trained anew later and then is another. `compared`: run -> its PER less this one's."""
+    parts = {}
+    for name, part in score["parts"].items():
+        wanted = (*_PART, *_OF_TEST) if name == "test" else _PART
+        parts[name] = {key: part[key] for key in wanted if key in part}
+    slim = {**{key: value for key, value in score.items() if key != "grid"}, "parts": parts, "loss": loss, "compared": compared}
+    text = json.dumps(slim, separators=(",", ":"))
     files.write(folder / f"{score['run']['name']}.json", text.encode() + b"\n")

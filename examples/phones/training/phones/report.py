@@ -3,9 +3,11 @@ and from those that are kept of others (kept.py)."""
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import torch
 from rtmc.search.machine import machine
 
 from . import commands, dataset, files, judgement, kept, pictures, plan
-from .figures import ACCEPTED_LOSS, Row, as_json, compare, dense_of, has_errors, loss_as_json, no_loss, paper_table, rows
+from .figures import ACCEPTED_LOSS, Row, as_json, compared, dense_of, loss_as_json, no_loss, paper_table, rows
 from .labels import collapse
 from .scoring import Difference, errors
 
@@ -40,9 +42,12 @@ def write(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     found = rows(scores, test.speakers, paper)
     missing = [r.name for r in plan.runs() if r.name not in scores]
     out = options.out / "report"
+    met: dict[str, dict[str, Any]] = {}
+    for _, first, second, difference in _comparisons(scores, test.speakers):
+        met.setdefault(second, {})[first] = asdict(difference)
     for row in found:
         score = scores[row.run]
-        kept.write(out / "scores", score, loss_as_json(row, score, scores.get(dense_of(score["run"]))))
+        kept.write(out / "scores", score, loss_as_json(row, score, scores.get(dense_of(score["run"]))), met.get(row.run, {}))
     pictures.error_against_rate([r for r in found if r.table != "trial"], paper, out / "loss.svg")
     pictures.curves({n: s for n, s in scores.items() if n.endswith("-s0") and s["run"]["table"] in ("dense", "bsp")}, out / "curves.svg")
     said = SAID.format(development=len({u.speaker for u in spoken["development"]}), speakers=len(set(test.speakers)),
@@ -66,6 +71,19 @@ def _all_scores(options: argparse.Namespace, say: Callable[[str], None]) -> dict
     return {name: scores[name] for name in planned if name in scores}
 
 
+def _comparisons(scores: dict[str, Any], speakers: list[str]) -> list[tuple[int, str, str, Difference]]:
+    """BSP against each other way to the same rate, and against dense networks of its size and of its number of updates."""
+    out = []
+    for rate, seed in itertools.product((10, 29), (0, 1, 2)):
+        first = f"bsp{rate}-s{seed}"
+        others = [f"{kind}{rate}-s{seed}" for kind in ("unstructured", "csb", "bank", "row_column", "bcr", "block")]
+        for second in (*others, f"bsp{rate}-admm-s{seed}", f"{SAME_SIZE[rate]}-s{seed}", f"dense-longer-s{seed}"):
+            if first in scores and second in scores:
+                found = compared(scores, first, second, speakers)
+                out += [] if found is None else [(rate, first, second, found)]
+    return out
+
+
 def _labels_per(spoken: dict[str, Any], test: dataset.Part) -> float:
     """What a network without a single wrong frame would get."""
     return errors(commands.references(spoken, "test", test), [collapse(test.label(i)) for i in range(len(test))]).per
@@ -80,17 +98,12 @@ def _markdown(found: list[Row], scores: dict[str, Any], speakers: list[str], fac
             lines.append(f"- No loss at 10x (the interval ends below {ACCEPTED_LOSS:g}), {row.run}: "
                          f"**{'yes' if no_loss(row.loss) else 'no'}**, {_difference(row.loss)} points.")
     earlier = sorted({row.dense_per for row in found if row.other_dense and row.dense_per is not None})
-    note = [] if not earlier else ["", f"† against an earlier training of the dense network ({', '.join(f'{per:.2f}' for per in earlier)} %), which these "
-                                   "runs began from; its weights were not kept."]
+    theirs = ", ".join(f"{per:.2f}" for per in earlier)
+    note = [] if not earlier else ["", f"† against an earlier training of the dense network ({theirs} %), which these runs began from; its "
+                                   "weights were not kept."]
     lines += ["", "## Networks", "", *_table(found), *note, "", "![PER lost against rate](loss.svg)", "", "![training](curves.svg)", "", "## Against each other", ""]
     lines += ["Test PER of the first less that of the second, in points.", "", "| rate | first | second | difference |", "|---|---|---|---|"]
-    for rate in (10, 29):
-        for seed in (0, 1, 2):
-            first = f"bsp{rate}-s{seed}"
-            others = [f"{kind}{rate}-s{seed}" for kind in ("unstructured", "csb", "bank", "row_column", "bcr", "block")]
-            for second in (*others, f"bsp{rate}-admm-s{seed}", f"{SAME_SIZE[rate]}-s{seed}", f"dense-longer-s{seed}"):
-                if all(name in scores and has_errors(scores[name]) for name in (first, second)):
-                    lines.append(f"| {rate} | {first} | {second} | {_difference(compare(scores[first], scores[second], speakers))} |")
+    lines += [f"| {rate} | {first} | {second} | {_difference(difference)} |" for rate, first, second, difference in _comparisons(scores, speakers)]
     trials = [name for name in scores if scores[name]["run"]["table"] == "trial"]
     if trials:
         lines += ["", "## How the recipe was found", "", "What each trial changes stands in `phones/plan.py`. PER of the development speakers.", "",

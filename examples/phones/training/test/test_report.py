@@ -71,7 +71,8 @@ class Rows(unittest.TestCase):
         self.assertEqual(kept.load(folder / "none"), {})
         for name, row in self.rows.items():
             its = {**self.scores[name], "grid": [{"per": 1.0}]}
-            kept.write(folder, its, self.figures.loss_as_json(row, its, self.scores.get(self.figures.dense_of(its["run"]))))
+            kept.write(folder, its, self.figures.loss_as_json(row, its, self.scores.get(self.figures.dense_of(its["run"]))),
+                       {"bsp10-s0": {"value": -1.0, "low": -2.0, "high": 0.5}} if name == "bsp29-s0" else {})
         again = kept.load(folder)
         self.assertEqual(set(again), set(self.scores))
         self.assertNotIn("grid", again["bsp10-s0"])
@@ -88,6 +89,12 @@ class Rows(unittest.TestCase):
             del again["bsp29-s0"]["parts"]["test"][key]
         self.assertEqual(self.figures.rows(again, SPEAKERS, paper)[list(again).index("bsp29-s0")].loss.value, rows["bsp29-s0"].loss.value)
         self.assertFalse(self.figures.has_errors(again["bsp29-s0"]))
+        (folder / "broken.json").write_text("{")
+        with self.assertRaisesRegex(RuntimeError, "broken.json is not what a report kept"):
+            kept.load(folder)
+        self.assertEqual(self.figures.compared(again, "bsp10-s0", "bsp29-s0", SPEAKERS).low, -2.0)
+        self.assertIsNone(self.figures.compared(again, "bsp29-s0", "bsp10-s0", SPEAKERS))
+        self.assertAlmostEqual(self.figures.compared(again, "csb10-s0", "bsp10-s0", SPEAKERS).value, 2.0)
 
     def test_paper(self):
         self.assertEqual(self.rows["bsp29-s0"].paper, {"per": 19.6, "loss": 0.8, "relative": 4.3})
