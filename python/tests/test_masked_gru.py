@@ -125,7 +125,7 @@ class MaskedGRUTest(Case):
         self.assertIsInstance(product(mask[:30, :20], 3), Dense)  # too small to be worth a call
         threads = torch.get_num_threads()
         # Batches of whole vectors, of less, and of both; a sum of 300 terms of size 1 in each precision.
-        for dtype, batch, count in itertools.product((torch.double, torch.float, torch.bfloat16), (1, 7, 16, 64, 85), (1, 3)):
+        for dtype, batch, count in itertools.product((torch.double, torch.float, torch.bfloat16, torch.half), (1, 7, 16, 64, 85), (1, 3)):
             with self.subTest(dtype=dtype, batch=batch, threads=count):
                 torch.set_num_threads(count)
                 try:
@@ -139,7 +139,7 @@ class MaskedGRUTest(Case):
         x, y = torch.randn(mask.shape[1], batch).to(dtype), torch.randn(mask.shape[0], batch).to(dtype)
         by_weights, exact = KeptWeights(mask), weight.double()
         packed = by_weights.pack(weight, dtype)
-        bound = {torch.double: 1e-13, torch.float: 1e-4, torch.bfloat16: 0.1}
+        bound = {torch.double: 1e-13, torch.float: 1e-4, torch.half: 0.02, torch.bfloat16: 0.1}
         out = torch.full((mask.shape[0], batch), 9.0).to(dtype)
         by_weights.times(packed, x, out)
         self.assertLess(float((out.double() - exact @ x.double()).abs().max()), bound[dtype])

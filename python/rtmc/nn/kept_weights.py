@@ -39,7 +39,7 @@ def library() -> Optional[ctypes.CDLL]:
                 return ctypes.CDLL(made)
             except (subprocess.CalledProcessError, OSError) as problem:
                 error = getattr(problem, "stderr", None) or str(problem)
-    log.warning("masks without structure are multiplied densely: %s failed: %s", compiler[0], error.strip().splitlines()[-1:])
+    log.warning("masks without structure are multiplied densely: %s failed: %s", compiler[0], (error.strip().splitlines() or ["nothing was said"])[-1])
     return None
 
 
@@ -87,14 +87,19 @@ class KeptWeights:
         _times(self._backward, packed[len(self._places):], y, out, add=True)
 
     def outer(self, y: Tensor, x: Tensor) -> Tensor:
-        y, x = y.contiguous(), x.contiguous()
+        y, x = _known(y), _known(x)
         gradient = torch.empty(len(self._places), dtype=torch.float64 if y.dtype == torch.float64 else torch.float32)
         _call("outer_" + _NAMES[y.dtype], self._forward, (y, x, gradient), (y.shape[1],))
         return gradient.new_zeros(y.shape[0] * x.shape[0]).scatter_(0, self._places, gradient).view(self.shape)
 
 
+def _known(x: Tensor) -> Tensor:
+    """In a precision that the library has."""
+    return (x if x.dtype in _NAMES else x.float()).contiguous()
+
+
 def _times(rows: _Rows, values: Tensor, x: Tensor, out: Tensor, add: bool) -> None:
-    x, place = x.contiguous(), out.contiguous()
+    x, place = _known(x), out.contiguous()
     if (x.dtype, out.dtype) not in _PAIRS:
         place = out.to(x.dtype)
     _call(f"times_{_NAMES[x.dtype]}_{_NAMES[place.dtype]}", rows, (values, x, place), (x.shape[1], int(add)))
