@@ -52,11 +52,13 @@ class KeptColumns:
         return x.index_select(0, self._rows).view(self.blocks, self.width, -1)
 
 
-def height_for(mask: Tensor, gates: int) -> Optional[int]:
-    """Of the blocks that leave least to multiply, for `gates` stacked matrices; None if no height divides a gate's rows."""
+def height_for(mask: Tensor, gates: int) -> Tuple[Optional[int], float]:
+    """Of the blocks that leave least to multiply, for `gates` stacked matrices, and the share of the dense matrix that they leave; None if no
+    height divides a gate's rows."""
     size = mask.shape[0] // gates
-    heights = [height for height in HEIGHTS if size % height == 0]
-    return min(heights, key=lambda height: (_kept(mask, height)[1], -height), default=None)
+    widths = {height: _kept(mask, height)[1] for height in HEIGHTS if size % height == 0}
+    best = min(widths, key=lambda height: (widths[height], -height), default=None)
+    return best, 1.0 if best is None else widths[best] / mask.shape[1]
 
 
 def _kept(mask: Tensor, height: int) -> Tuple[Tensor, int]:

@@ -39,10 +39,8 @@ Product = Union[Dense, KeptColumns, KeptWeights]
 
 def product(mask: Tensor, gates: int) -> Product:
     """The fastest for this mask of `gates` stacked matrices."""
-    height = height_for(mask, gates)
-    columns = None if height is None else KeptColumns(mask, height)
-    time = 1.0 if columns is None else columns.share
+    height, time = height_for(mask, gates)
     by_weight = WEIGHT * float(mask.double().mean())
     if mask.numel() >= SMALLEST and by_weight < min(time, WORTH) and kept_weights.library() is not None:
         return KeptWeights(mask)
-    return columns if columns is not None and time <= WORTH else Dense()
+    return KeptColumns(mask, height) if height is not None and time <= WORTH else Dense()

@@ -93,7 +93,6 @@ class Table(unittest.TestCase):
         self.assertEqual(rows["... against the same code on 1"][6:8], ["2.50", "2.00"])
         self.assertEqual(rows["Lyra proj bf16"][5:8], ["0.30", "1.00", "0.67"])
 
-
     def test_intervals_that_hold_the_target(self):
         self.reference(10, [ours("bf16", 10, 8.0), peer("onnxruntime-f32", [310, 304, 290])])
         self.reference(29, [ours("bf16", 10, 8.0), peer("onnxruntime-f32", [29 * 29, 29 * 29.9, 29 * 31])])
