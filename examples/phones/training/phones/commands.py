@@ -123,7 +123,7 @@ def train(options: argparse.Namespace) -> int:
                    "THP_MEM_ALLOC_ENABLE": "1", "MALLOC_MMAP_THRESHOLD_": str(1 << 31), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
     try:
         while waiting or going:
-            ready = [r for r in waiting if r.parent is None or finished(options, by_name[r.parent])]
+            ready = [r for r in waiting if all(finished(options, by_name[name]) for name in r.needs)]
             while ready and len(going) < options.workers:
                 r = ready.pop(0)
                 waiting.remove(r)
@@ -143,13 +143,14 @@ def train(options: argparse.Namespace) -> int:
         for process in going.values():
             process.terminate()
     for r in waiting:
-        say(f"{r.name} was not begun: {r.parent} is not finished")
+        say(f"{r.name} was not begun: {' or '.join(r.needs)} is not finished")
     return 1 if failed or waiting else 0
 
 
 def one(options: argparse.Namespace) -> None:
     import torch
 
+    from .realignment import realigned
     from .training import Training
     (found,) = chosen(options.runs)
     folder = folder_of(options, found.name)
@@ -162,7 +163,10 @@ def one(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
         development = dataset.load(features(options) / "development.npz")
         parent = None if found.parent is None else folder_of(options, found.parent)
-        Training(found, folder, dataset.load_variants(features(options)), development, parent, say).go_on()
+        variants = dataset.load_variants(features(options))
+        if found.aligner is not None:
+            variants = realigned(variants, corpus.speechocean(options.data / "speechocean762", "train"), folder_of(options, found.aligner))
+        Training(found, folder, variants, development, parent, say).go_on()
 
 
 def rows_of_test(options: argparse.Namespace) -> list[dict[str, str]]:

@@ -28,15 +28,20 @@ def stacked_labels(segments: Sequence[Segment], frames: int, speed: float = 1.0)
     begins = numpy.concatenate([[0.0], ends[:-1]])
     edges = numpy.arange(steps + 1) * STACK
     overlap = numpy.minimum(ends[:, None], edges[None, 1:]) - numpy.maximum(begins[:, None], edges[None, :-1])
-    overlap = numpy.maximum(overlap, 0.0)
-    optional = numpy.array([PHONES[s.phone] == SILENCE for s in segments])
+    return best_labels([s.phone for s in segments], numpy.maximum(overlap, 0.0))
 
-    # best[n]: largest overlap so far with the current stacked frame in segment n; came[t, n]: segments stepped over since t - 1.
-    count = len(segments)
+
+def best_labels(phones: Sequence[int], gain: NDArray) -> NDArray[numpy.int64] | None:
+    """The labels of largest sum, silences included in `phones`. `gain` [phones, steps]: what it is worth to label a stacked frame with
+    a phone. None where there are fewer steps than phones that must be kept."""
+    steps, count = gain.shape[1], len(phones)
+    optional = numpy.array([PHONES[p] == SILENCE for p in phones])
+
+    # best[n]: largest sum so far with the current stacked frame in phone n; came[t, n]: phones stepped over since t - 1.
     best = numpy.full(count, -numpy.inf)
-    best[0] = overlap[0, 0]
+    best[0] = gain[0, 0]
     if count > 1 and optional[0]:
-        best[1] = overlap[1, 0]
+        best[1] = gain[1, 0]
     came = numpy.zeros((steps, count), numpy.int8)
     may_skip = numpy.concatenate([[False, False], optional[1:-1]])[:count]
     for t in range(1, steps):
@@ -44,7 +49,7 @@ def stacked_labels(segments: Sequence[Segment], frames: int, speed: float = 1.0)
         two = numpy.where(may_skip, numpy.concatenate([[-numpy.inf, -numpy.inf], best[:-2]])[:count], -numpy.inf)
         choices = numpy.stack([best, one, two])
         came[t] = choices.argmax(0)
-        best = choices.max(0) + overlap[:, t]
+        best = choices.max(0) + gain[:, t]
     last = count - 1
     if count > 1 and optional[-1] and best[-2] > best[-1]:
         last = count - 2
@@ -54,7 +59,7 @@ def stacked_labels(segments: Sequence[Segment], frames: int, speed: float = 1.0)
     for t in range(steps - 1, -1, -1):
         path[t] = last
         last -= int(came[t, last])
-    return numpy.array([s.phone for s in segments])[path]
+    return numpy.asarray(phones)[path]
 
 
 def collapse(labels: Sequence[int]) -> list[int]:

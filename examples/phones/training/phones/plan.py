@@ -83,7 +83,9 @@ def trials() -> list[Run]:
     """How the recipes were found: half the units and six epochs, then those pruned at 10x, judged on the development speakers alone."""
     base = Run("trial-base", 0, units=512, epochs=6, peak=1e-3, window=48, masks=2, table="trial")
     changes = {"whole": {"window": 10000}, "peak2": {"peak": 2e-3}, "window24": {"window": 24, "peak": 2e-3},
-               "masks1": {"masks": 1, "peak": 2e-3}, "smoothing0": {"smoothing": 0.0, "peak": 2e-3}, "dropout1": {"dropout": 0.1, "peak": 2e-3}}
+               "masks1": {"masks": 1, "peak": 2e-3}, "smoothing0": {"smoothing": 0.0, "peak": 2e-3}, "dropout1": {"dropout": 0.1, "peak": 2e-3},
+               **{name: {"masks": 1, "peak": 2e-3, **values} for name, values in (
+                   ("dropout5", {"dropout": 0.5}), ("decay1", {"weight_decay": 0.1}), ("realigned", {"aligner": "trial-masks1"}))}}
     dense = [base, *(dataclasses.replace(base, name=f"trial-{name}", **values) for name, values in changes.items())]
 
     def pruning(name: str, schedule: dict[str, Any], peak: float = 1.5e-3, **others: Any) -> Run:

@@ -12,6 +12,7 @@ class Run:
     name: str
     seed: int
     parent: str | None = None  # begins with that run's weights, zeros included
+    aligner: str | None = None  # learns the labels that that run's network finds, not the corpus' alignment
     units: int = 1024
     cell: str = "gru"
     epochs: int = 0            # without pruning; with it the schedule says how many
@@ -28,6 +29,11 @@ class Run:
     clip: float = 1.0
     masks: int = 1             # in frequency and in time, each
     average: int = 3           # the last epochs whose weights are averaged
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Runs that must be finished before it begins."""
+        return tuple(name for name in (self.parent, self.aligner) if name is not None)
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -61,6 +61,16 @@ class Labels(unittest.TestCase):
             checked += 1
         self.assertGreater(checked, 30)
 
+    def test_best_of_all_labellings_by_any_gain(self):
+        random = numpy.random.default_rng(5)
+        for _ in range(40):
+            phones = [0] + random.integers(1, 4, random.integers(1, 4)).tolist() + [0]
+            gain = random.normal(size=(len(phones), 6)) * 5
+            found = labels.best_labels(phones, gain)
+            allowed = [p for p in itertools.combinations_with_replacement(range(len(phones)), 6) if set(range(1, len(phones) - 1)) <= set(p)]
+            best = max(allowed, key=lambda path: sum(gain[n, t] for t, n in enumerate(path)))
+            self.assertEqual(found.tolist(), [phones[n] for n in best])
+
     def test_short_phones_between_two_frames_stay(self):
         found = labels.stacked_labels(segments("SIL:5 B:3 AA:3 S:3 SIL:4"), 18)
         self.assertEqual(labels.collapse(found), [PHONES.index(p) for p in ("B", "AA", "S")])

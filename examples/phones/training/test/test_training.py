@@ -14,7 +14,8 @@ import torch
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[3] / "python")]
-from phones import batches, dataset, network, training  # noqa: E402
+from phones import batches, dataset, labels, network, realignment, training  # noqa: E402
+from phones.corpus import PHONES, Segment, Utterance  # noqa: E402
 from phones.dataset import Part, stack  # noqa: E402
 from phones.labels import BANDS, STACK  # noqa: E402
 from phones.run import Run  # noqa: E402
@@ -147,6 +148,43 @@ class Batches(unittest.TestCase):
         for i, (a, b) in enumerate(zip(together, alone)):
             self.assertEqual(len(a), len(inputs[i]))
             self.assertTrue(torch.allclose(a, b, atol=1e-5))
+
+
+class Hears(torch.nn.Module):
+    """Answers at once, and right, what part() has put into the features."""
+
+    def forward(self, inputs, state=None):
+        bands = inputs.reshape(*inputs.shape[:2], STACK, BANDS).mean(2)
+        logits = torch.full((*inputs.shape[:2], len(PHONES)), -20.0)
+        for label in range(1, 5):
+            logits[..., label] = 5 * bands[..., [label + 5 * k for k in range(8)]].mean(-1)
+        return logits, state
+
+
+class Realignment(unittest.TestCase):
+    def test_boundaries_that_were_moved_are_found_again(self):
+        true = part(5)
+        phones = [labels.collapse(true.label(i)) for i in range(len(true))]
+        moved = [numpy.repeat(p, [len(true.label(i)) - len(p) + 1] + [1] * (len(p) - 1)) for i, p in enumerate(phones)]
+        wrong = dataclasses.replace(true, labels=numpy.concatenate(moved))
+        self.assertFalse(numpy.array_equal(wrong.labels, true.labels))
+        self.assertEqual(realignment.likeliest(Hears(), wrong, phones, 0).tolist(), true.labels.tolist())
+
+    def test_too_many_phones_keep_their_labels(self):
+        true = part(6, 2)
+        phones = [[1, 2] * len(true.label(0)), labels.collapse(true.label(1))]
+        self.assertEqual(realignment.likeliest(Hears(), true, phones, 0).tolist(), true.labels.tolist())
+
+    def test_every_noise_of_a_speed_gets_the_labels_of_the_clean_variant(self):
+        clean = part(7)
+        noisy = dataclasses.replace(clean, features=numpy.zeros_like(clean.features))
+        spoken = [Utterance(name, "s", Path(name), tuple(Segment(p, 0) for p in labels.collapse(clean.label(i)))) for i, name in enumerate(clean.names)]
+        with mock.patch.object(realignment, "load_model", lambda folder: (Hears(), {"run": {"delay": 0}})):
+            found = realignment.realigned([clean, *[noisy] * (dataset.NOISES - 1)] * 2, spoken, Path("aligner"))
+        self.assertEqual(len(found), 2 * dataset.NOISES)
+        for one in found:
+            self.assertEqual(one.labels.tolist(), clean.labels.tolist())
+        self.assertIs(found[1].features, noisy.features)
 
 
 if __name__ == "__main__":
