@@ -17,6 +17,7 @@ from rtmc.search.machine import machine
 from . import commands, dataset, files, judgement, kept, pictures, plan
 from .figures import ACCEPTED_LOSS, Row, as_json, compared, dense_of, loss_as_json, no_loss, paper_table, rows
 from .labels import collapse
+from .run import complete
 from .scoring import Difference, errors
 
 SAME_SIZE = {10: "small311", 29: "small175"}  # dense networks of as many weights
@@ -64,7 +65,7 @@ def _all_scores(options: argparse.Namespace, say: Callable[[str], None]) -> dict
     planned = {r.name: json.loads(json.dumps(r.as_dict())) for r in plan.runs() + plan.trials()}
     elsewhere = kept.load(options.kept)
     for name, score in list(elsewhere.items()):
-        if planned.get(name) != score["run"]:
+        if planned.get(name) != complete(score["run"]):
             say(f"{options.kept / name}.json is left out: the plan has no such run, or another of that name")
             del elsewhere[name]
     scores = {**elsewhere, **judgement.evaluate(options, say)}

@@ -37,3 +37,8 @@ class Run:
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+
+def complete(values: dict[str, Any]) -> dict[str, Any]:
+    """A run as JSON has it, perhaps written before a field was added, with the defaults of what it lacks."""
+    return {**{f.name: f.default for f in dataclasses.fields(Run) if f.default is not dataclasses.MISSING}, **values}

@@ -96,6 +96,16 @@ class Rows(unittest.TestCase):
         self.assertIsNone(self.figures.compared(again, "bsp29-s0", "bsp10-s0", SPEAKERS))
         self.assertAlmostEqual(self.figures.compared(again, "csb10-s0", "bsp10-s0", SPEAKERS).value, 2.0)
 
+    def test_scores_in_the_repository_are_of_runs_of_the_plan(self):
+        """A report would leave them out silently enough, where a run has got another field since."""
+        from phones import kept, plan
+        from phones.run import complete
+        planned = {r.name: json.loads(json.dumps(r.as_dict())) for r in plan.runs() + plan.trials()}
+        found = kept.load(HERE.parents[3] / "docs" / "results" / "phones" / "scores")
+        self.assertIn("bsp10-s0", found)
+        for name, one in found.items():
+            self.assertEqual(complete(one["run"]), planned.get(name), name)
+
     def test_paper(self):
         self.assertEqual(self.rows["bsp29-s0"].paper, {"per": 19.6, "loss": 0.8, "relative": 4.3})
 
