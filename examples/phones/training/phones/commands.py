@@ -104,7 +104,7 @@ def finished(options: argparse.Namespace, run: Run) -> bool:
     folder = folder_of(options, run.name)
     if not (folder / "final.pt").exists():
         return False
-    was, now = complete(json.loads((folder / "run.json").read_text(encoding="utf-8"))), json.loads(json.dumps(run.as_dict()))
+    was, now = complete(json.loads((folder / "run.json").read_text(encoding="utf-8"))), run.as_json()
     changed = sorted(key for key in was.keys() | now.keys() if was.get(key) != now.get(key))
     if changed:
         raise RuntimeError(f"{folder} is a finished run with another {' and '.join(changed)} than the plan has; "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -62,7 +61,7 @@ def write(options: argparse.Namespace, say: Callable[[str], None]) -> None:
 
 def _all_scores(options: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
     """In the plan's order: of the runs that are finished here, and of those that were elsewhere."""
-    planned = {r.name: json.loads(json.dumps(r.as_dict())) for r in plan.runs() + plan.trials()}
+    planned = {r.name: r.as_json() for r in plan.runs() + plan.trials()}
     elsewhere = kept.load(options.kept)
     for name, score in list(elsewhere.items()):
         if planned.get(name) != complete(score["run"]):

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,10 @@ class Run:
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """As as_dict() comes back from a file: its tuples are lists there."""
+        return json.loads(json.dumps(self.as_dict()))
 
 
 def complete(values: dict[str, Any]) -> dict[str, Any]:
