@@ -64,6 +64,17 @@ std::string MatMulEmitter::addKernel(const ir::Weights &weights, const TileShape
   return name;
 }
 
+namespace {
+
+/// For a chunk a kernel is called for each step in turn, so its weights should stay in the nearest cache meanwhile.
+/// Tiles with columns of their own are not taken apart: they are small.
+uint32_t tilesOfACall(const TileShape &shape, uint64_t tileBytes) {
+  constexpr uint64_t kNear = 16 * 1024;
+  return shape.gather ? ~0u : static_cast<uint32_t>(std::max<uint64_t>(1, kNear / std::max<uint64_t>(1, tileBytes)));
+}
+
+}  // namespace
+
 void MatMulEmitter::addLooped(MatMulPlan &plan, const TileRun &run, uint32_t share) {
   const Packed &packed = *plan.weights->packed;
   const bool unrolled = plan.unrolled.contains({run.shape, run.entries});
@@ -73,9 +84,14 @@ void MatMulEmitter::addLooped(MatMulPlan &plan, const TileRun &run, uint32_t sha
   auto it = std::find_if(plan.kernels.begin(), plan.kernels.end(), [&](const auto &k) { return k.name == name; });
   if (it == plan.kernels.end()) it = plan.kernels.insert(plan.kernels.end(), {name, shape, !unrolled, false, 0});
   RTMC_CHECK(plan.kernels.size() <= 256, "a matrix needs more than 256 kernels");
-  plan.calls.push_back({share, static_cast<uint32_t>(it - plan.kernels.begin()),
-                        run.value - plan.home->valueBase[share], run.column, run.row, run.rows, run.entries,
-                        run.tiles});
+  const uint32_t most = plan.forChunk ? tilesOfACall(shape, packed.tileBytes(run)) : run.tiles;
+  for (uint32_t tile = 0; tile < run.tiles; tile += most) {
+    const uint32_t tiles = std::min(most, run.tiles - tile), firstRow = tile * shape.rows();
+    const uint32_t rows = tiles == run.tiles ? run.rows : std::min(tiles * shape.rows(), run.rows - firstRow);
+    plan.calls.push_back({share, static_cast<uint32_t>(it - plan.kernels.begin()),
+                          run.value + tile * packed.tileBytes(run) - plan.home->valueBase[share], run.column,
+                          run.row + firstRow, rows, run.entries, tiles});
+  }
 }
 
 /// A function of its own for a run; for every tile where tiles have columns of their own.
