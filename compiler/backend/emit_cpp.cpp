@@ -165,7 +165,7 @@ std::optional<Emitted> CppBackend::emit(const ir::Program &program, const EmitOp
   if (!targetServes(program, *target, diagnostics)) return std::nullopt;
 
   const MatMulEmitter matMuls(program, layout, *target, options, diagnostics);
-  const PhaseEmitter phases(program, layout, matMuls);
+  const PhaseEmitter phases(program, layout, target->traits.lanes, matMuls);
   if (layout.blob.bytes().empty()) {
     const std::vector<uint8_t> none(64);
     layout.blob.add("unsigned char", 1, "none", none, "");

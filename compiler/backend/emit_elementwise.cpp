@@ -1,5 +1,6 @@
 #include "backend/emit_elementwise.h"
 
+#include "ir/index_runs.h"
 #include "support/check.h"
 
 #include <fmt/format.h>
@@ -20,18 +21,21 @@ using ir::Program;
 
 /// Index maps longer than this stand in the blob.
 constexpr size_t kInlineMap = 256;
+/// Values that a function keeps on its stack until all are there.
+constexpr uint32_t kMostHeld = 4096;
 
 /// Names that the text around the body uses.
-constexpr const char *kReserved[] = {"args",    "share",         "b",           "w",      "at",   "count",   "load",
-                                     "store",   "gather",        "scatter",     "splat",  "fma",  "sigmoid", "tanh",
-                                     "relu",    "softmax",       "exp",         "Vec",    "Half", "inputs",  "outputs",
-                                     "stepRow", "forEachVector", "scatterEach", "kLanes", "kMap", "kCuts",   "kParts",
-                                     "rtm",     "step"};
+constexpr const char *kReserved[] = {"args",    "share",         "b",           "w",       "at",   "count",   "load",
+                                     "store",   "gather",        "scatter",     "splat",   "fma",  "sigmoid", "tanh",
+                                     "relu",    "softmax",       "exp",         "Vec",     "Half", "inputs",  "outputs",
+                                     "stepRow", "forEachVector", "scatterEach", "copyRun", "held", "kLanes",  "kMap",
+                                     "kCuts",   "kParts",        "rtm",         "step"};
 
 class Body {
  public:
-  Body(const Program &program, const Elementwise &op, Layout &layout, std::string_view step, HelperUse &use)
-      : program_(program), op_(op), layout_(layout), step_(step), use_(use), values_(op.body.size()) {
+  Body(const Program &program, const Elementwise &op, Layout &layout, uint32_t lanes, std::string_view step,
+       HelperUse &use)
+      : program_(program), op_(op), layout_(layout), lanes_(lanes), step_(step), use_(use), values_(op.body.size()) {
     for (const char *name : kReserved) names_.unique(name);
     findLive();
     for (size_t k = 0; k < op.body.size(); ++k) {
@@ -45,8 +49,9 @@ class Body {
     out.line("{{  // {}", commentText(op_.name));
     out.indent();
     emitArrays(out);
-    if (mapped_ && !consecutive_) emitMap(out);
-    emitLoop(out);
+    const bool copies = copiesRuns();
+    if (mapped_ && !consecutive_ && (!copies || loadsThroughMap())) emitMap(out);
+    copies ? emitCopies(out) : emitLoop(out);
     out.outdent();
     out.text("}");
   }
@@ -66,11 +71,9 @@ class Body {
 
   /// A map of consecutive positions is an offset.
   void classifyMap() {
-    consecutive_ = true;
-    for (size_t i = 1; i < op_.map.size(); ++i) {
-      if (op_.map[i] != op_.map[i - 1] + 1) consecutive_ = false;
-    }
-    if (consecutive_ && !op_.map.empty()) mapOffset_ = op_.map[0];
+    runs_ = ir::indexRuns(op_.map);
+    consecutive_ = runs_.size() <= 1;
+    if (runs_.size() == 1) mapOffset_ = runs_[0].place;
   }
 
   void emitArrays(Text &out) {
@@ -146,6 +149,54 @@ class Body {
       slow = slow || op_.body[k].op == EwOp::Sigmoid || op_.body[k].op == EwOp::Tanh;
     }
     return slow;
+  }
+
+  /// The same where what is stored has long runs: they are copied as vectors when all values are there.
+  bool copiesRuns() const {
+    if (!mapped_ || consecutive_ || op_.count > kMostHeld || !scattersLater()) return false;
+    return !layout_.buffers[op_.body.back().buffer].half && ir::copiesPay(runs_, lanes_);
+  }
+
+  bool loadsThroughMap() const {
+    for (size_t k = 0; k < op_.body.size(); ++k) {
+      if (live_[k] && op_.body[k].op == EwOp::Load && op_.body[k].mapped) return true;
+    }
+    return false;
+  }
+
+  void emitCopies(Text &out) {
+    use_.scatter = true;
+    const EwInstr &stored = op_.body.back();
+    out.line("alignas(64) float held[{}];", paddedSize(op_.count, false));
+    out.line("forEachVector({}, [&](uint32_t at, uint32_t count) RTM_BODY {{", range(out));
+    out.indent();
+    for (size_t k = 0; k + 1 < op_.body.size(); ++k) {
+      if (live_[k]) emitInstr(out, op_.body[k], k);
+    }
+    out.line("store(held + at, {}, count);", values_[stored.a]);
+    out.outdent();
+    out.text("});");
+    if (program_.shares == 1 || op_.replicated) return emitCopies(out, {0, op_.count});
+    for (uint32_t share = 0; share < program_.shares; ++share) {
+      const ir::Part part = op_.parts.empty() ? ir::Part{0, share == 0 ? op_.count : 0} : op_.parts[share];
+      if (part.begin == part.end) continue;
+      out.line("if (share == {}) {{", share);
+      out.indent();
+      emitCopies(out, part);
+      out.outdent();
+      out.text("}");
+    }
+  }
+
+  void emitCopies(Text &out, const ir::Part &part) {
+    const EwInstr &stored = op_.body.back();
+    const uint64_t offset = uint64_t{stored.offset} + bufferOffset(layout_, stored.buffer);
+    for (const ir::IndexRun &run : runs_) {
+      const uint32_t begin = std::max(run.first, part.begin), end = std::min(run.first + run.count, part.end);
+      if (begin >= end) continue;
+      out.line("copyRun<{}>({} + {}, held + {});", end - begin, arrays_[stored.buffer],
+               offset + run.place + (begin - run.first), begin);
+    }
   }
 
   void emitLoop(Text &out) {
@@ -228,6 +279,7 @@ class Body {
   const Program &program_;
   const Elementwise &op_;
   Layout &layout_;
+  const uint32_t lanes_;
   std::string_view step_;
   HelperUse &use_;
   NameTable names_;
@@ -235,6 +287,7 @@ class Body {
   std::map<ir::Id, std::string> arrays_;  // reference of each buffer
   std::vector<bool> live_;
   std::string map_;
+  std::vector<ir::IndexRun> runs_;  // of the map
   bool mapped_ = false, consecutive_ = false;
   uint32_t mapOffset_ = 0;
 };
@@ -248,16 +301,18 @@ std::string floatText(float value) {
   return text + "f";
 }
 
-void emitElementwise(Text &out, const Program &program, const Elementwise &op, Layout &layout, HelperUse &use) {
+void emitElementwise(Text &out, const Program &program, const Elementwise &op, Layout &layout, uint32_t lanes,
+                     HelperUse &use) {
   if (op.count == 0) return;
-  Body(program, op, layout, "args->step", use).emit(out);
+  Body(program, op, layout, lanes, "args->step", use).emit(out);
 }
 
-void emitElementwiseOfChunk(Text &out, const Program &program, const Elementwise &op, Layout &layout, HelperUse &use) {
+void emitElementwiseOfChunk(Text &out, const Program &program, const Elementwise &op, Layout &layout, uint32_t lanes,
+                            HelperUse &use) {
   if (op.count == 0) return;
   out.text("for (size_t step = 0; step < args->steps; step++) {");
   out.indent();
-  Body(program, op, layout, "step", use).emit(out);
+  Body(program, op, layout, lanes, "step", use).emit(out);
   out.outdent();
   out.text("}");
 }

@@ -16,10 +16,12 @@ struct HelperUse {
   bool vectors = false, gather = false, scatter = false, half = false, softmax = false, stepRows = false;
 };
 
-/// Long index maps go to the layout's blob.
-void emitElementwise(Text &out, const ir::Program &, const ir::Elementwise &, Layout &layout, HelperUse &use);
+/// Long index maps go to the layout's blob. `lanes`: floats of the target's vectors.
+void emitElementwise(Text &out, const ir::Program &, const ir::Elementwise &, Layout &layout, uint32_t lanes,
+                     HelperUse &use);
 /// The same for all steps of a chunk.
-void emitElementwiseOfChunk(Text &out, const ir::Program &, const ir::Elementwise &, Layout &layout, HelperUse &use);
+void emitElementwiseOfChunk(Text &out, const ir::Program &, const ir::Elementwise &, Layout &layout, uint32_t lanes,
+                            HelperUse &use);
 void emitSoftmax(Text &out, const ir::Softmax &, const Layout &layout, HelperUse &use);
 
 /// A float as C++ text that reads back exactly: "0.5f", "-1.17549435e-38f"; "rtmInfinity" forms never occur, values are

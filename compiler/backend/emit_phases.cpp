@@ -8,8 +8,8 @@
 
 namespace rtmc::backend {
 
-PhaseEmitter::PhaseEmitter(const ir::Program &program, Layout &layout, const MatMulEmitter &matMuls)
-    : program_(program), layout_(layout), matMuls_(matMuls) {
+PhaseEmitter::PhaseEmitter(const ir::Program &program, Layout &layout, uint32_t lanes, const MatMulEmitter &matMuls)
+    : program_(program), layout_(layout), lanes_(lanes), matMuls_(matMuls) {
   for (const ir::Section &section : program.sections) {
     for (const ir::Phase &phase : section.phases) emitPhase(phase, section.kind == ir::SectionKind::PerChunk);
   }
@@ -36,7 +36,7 @@ void PhaseEmitter::emitOperation(Text &out, const ir::Operation &op, bool perChu
   if (const auto *matMul = std::get_if<ir::MatMul>(&op)) {
     emitMatMul(out, *matMul);
   } else if (const auto *elementwise = std::get_if<ir::Elementwise>(&op)) {
-    (perChunk ? emitElementwiseOfChunk : emitElementwise)(out, program_, *elementwise, layout_, use_);
+    (perChunk ? emitElementwiseOfChunk : emitElementwise)(out, program_, *elementwise, layout_, lanes_, use_);
   } else if (const auto *softmax = std::get_if<ir::Softmax>(&op)) {
     RTMC_CHECK(!perChunk, "softmax runs step by step");
     emitSoftmax(out, *softmax, layout_, use_);

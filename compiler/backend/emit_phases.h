@@ -14,8 +14,8 @@ namespace rtmc::backend {
 
 class PhaseEmitter {
  public:
-  /// Index maps go to the layout's blob.
-  PhaseEmitter(const ir::Program &program, Layout &layout, const MatMulEmitter &matMuls);
+  /// Index maps go to the layout's blob. `lanes`: floats of the target's vectors.
+  PhaseEmitter(const ir::Program &program, Layout &layout, uint32_t lanes, const MatMulEmitter &matMuls);
 
   const std::string &text() const { return out_.str(); }
   /// Functions in the order of the program.
@@ -30,6 +30,7 @@ class PhaseEmitter {
 
   const ir::Program &program_;
   Layout &layout_;
+  const uint32_t lanes_;
   const MatMulEmitter &matMuls_;
   Text out_;
   NameTable names_;

@@ -31,6 +31,9 @@ constexpr double kScattered = 2;
 /// each other depends on where the system runs them.
 constexpr double kLeastGain = 0.1;
 
+/// Places for a cut, at most, where all are tried.
+constexpr uint32_t kMostTried = 64;
+
 struct Partitioner {
   Program &program;
   Context &context;
@@ -78,9 +81,59 @@ struct Partitioner {
     return slowest;
   }
 
-  /// Rough cuts, then each boundary is moved while that evens the shares out, now weighed tile by tile: a boundary
-  /// through a tile makes two of it.
+  static Cuts cutAt(PhaseCost &cost, std::vector<uint32_t> at) {
+    Cuts cuts{std::move(at), {}};
+    for (size_t share = 0; share + 1 < cuts.at.size(); ++share)
+      cuts.cost.push_back(cost.of(cuts.at[share], cuts.at[share + 1], share == 0));
+    return cuts;
+  }
+
+  /// Weighed tile by tile. Where a few units make a phase, moving one boundary at a time gets stuck between lumps:
+  /// there every cut is tried, too.
   static Cuts cut(PhaseCost &cost, uint32_t shares) {
+    constexpr double kBetter = 0.98;
+    Cuts cuts = movedCuts(cost, shares);
+    const uint32_t size = static_cast<uint32_t>(cost.perUnit().size()), step = stepOf(size, shares);
+    if (shares == 1 || size / step > kMostTried) return cuts;
+    Cuts best = bestCuts(cost, shares);
+    return best.slowest() < kBetter * cuts.slowest() ? best : cuts;
+  }
+
+  /// The cuts at multiples of the step whose slowest share is fastest; by dynamic programming, all pairs are weighed.
+  static Cuts bestCuts(PhaseCost &cost, uint32_t shares) {
+    const uint32_t size = static_cast<uint32_t>(cost.perUnit().size()), step = stepOf(size, shares);
+    std::vector<uint32_t> places;
+    for (uint32_t at = 0; at < size; at += step) places.push_back(at);
+    places.push_back(size);
+    const size_t ends = places.size();
+    // slowest[end], of the shares so far, which end there; the place where the last of them begins.
+    std::vector<double> slowest(ends);
+    for (size_t end = 0; end < ends; ++end) slowest[end] = cost.of(0, places[end], true);
+    std::vector<std::vector<size_t>> begins;
+    for (uint32_t share = 1; share < shares; ++share) {
+      std::vector<double> next(ends);
+      std::vector<size_t> from(ends);
+      for (size_t end = 0; end < ends; ++end)
+        for (size_t begin = 0; begin <= end; ++begin) {
+          const double ns = std::max(slowest[begin], cost.of(places[begin], places[end], false));
+          if (begin == 0 || ns < next[end]) next[end] = ns, from[end] = begin;
+        }
+      slowest = std::move(next);
+      begins.push_back(std::move(from));
+    }
+    std::vector<uint32_t> at(shares + 1, 0);
+    size_t end = ends - 1;
+    at[shares] = size;
+    for (uint32_t share = shares - 1; share > 0; --share) {
+      end = begins[share - 1][end];
+      at[share] = places[end];
+    }
+    return cutAt(cost, std::move(at));
+  }
+
+  /// Rough cuts, then each boundary is moved while that evens the shares out: a boundary through a tile makes two of
+  /// it.
+  static Cuts movedCuts(PhaseCost &cost, uint32_t shares) {
     const uint32_t size = static_cast<uint32_t>(cost.perUnit().size()), step = stepOf(size, shares);
     Cuts cuts;
     cuts.at = roughCuts(cost, shares);
@@ -108,9 +161,7 @@ struct Partitioner {
         cuts.at[share] = best;
       }
     }
-    for (uint32_t share = 0; share < shares; ++share)
-      cuts.cost.push_back(cost.of(cuts.at[share], cuts.at[share + 1], share == 0));
-    return cuts;
+    return cutAt(cost, std::move(cuts.at));
   }
 
   std::vector<Phase *> phases() const {

@@ -1,12 +1,12 @@
 #include "passes/reorder_rows.h"
 
+#include "ir/index_runs.h"
 #include "passes/program_builder.h"
 #include "passes/row_groups.h"
+#include "passes/unit_orders.h"
 #include "support/check.h"
 
 #include <algorithm>
-#include <map>
-#include <numeric>
 #include <optional>
 
 namespace rtmc::passes {
@@ -15,16 +15,8 @@ using namespace ir;
 
 namespace {
 
-constexpr uint32_t kDead = kNone;  // a row in no group
-
-/// Group of each row; where a row is in several groups (CSB), the first.
-std::vector<uint32_t> groupOfRow(const Weights &w) {
-  std::vector<uint32_t> group(w.rows, kDead);
-  for (uint32_t g = 0; g < w.groups.size(); ++g)
-    for (uint32_t row : w.groups[g].rows)
-      if (group[row] == kDead) group[row] = g;
-  return group;
-}
+/// Predictions are not more exact: an order of the units must gain more than this share.
+constexpr double kLeastGain = 0.02;
 
 struct Reorder {
   Program &program;
@@ -33,10 +25,6 @@ struct Reorder {
 
   std::vector<TileShape> shapes(const Weights &w) const { return shapesOf(w.schedule, context.target); }
 
-  Id rootOf(Id space) const {
-    return space == kNone || program.spaces[space].parent == kNone ? space : program.spaces[space].parent;
-  }
-
   bool fixed(Id space) const {
     for (const Section &section : program.sections)
       for (const Phase &phase : section.phases)
@@ -44,7 +32,7 @@ struct Reorder {
           if (auto *softmax = std::get_if<Softmax>(&operation))
             if (program.buffers[softmax->in].space == space) return true;
     for (const Weights &w : program.weights) {
-      const bool touches = rootOf(w.rowSpace) == space || rootOf(w.columnSpace) == space;
+      const bool touches = rootOf(program, w.rowSpace) == space || rootOf(program, w.columnSpace) == space;
       // Blocks across lanes need their columns side by side, and a schedule may forbid permuting.
       const bool blocks = w.schedule.lanes.width > 1 && !allColumns(w);
       if (touches && (blocks || !w.schedule.permute || !w.schedule.reorder)) return true;
@@ -65,67 +53,11 @@ struct Reorder {
     return count;
   }
 
-  using Keys = std::vector<std::vector<uint32_t>>;  // per unit, compared in lexicographic order
-
-  static std::vector<uint32_t> sortedBy(const Keys &keys) {
-    std::vector<uint32_t> order(keys.size());
-    std::iota(order.begin(), order.end(), 0u);
-    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return keys[a] < keys[b]; });
-    return order;
-  }
-
-  /// Matrices with rows among these units, the heaviest first.
-  std::vector<const Weights *> readersOf(Id space) const {
-    std::vector<const Weights *> readers;
-    for (const Weights &w : program.weights)
-      if (rootOf(w.rowSpace) == space && !w.schedule.lanes.gather) readers.push_back(&w);
-    std::stable_sort(readers.begin(), readers.end(),
-                     [](const Weights *a, const Weights *b) { return a->nonzeros > b->nonzeros; });
-    return readers;
-  }
-
-  std::vector<uint32_t> groupOfUnit(const Weights &w, Id space) const {
-    const std::vector<uint32_t> group = groupOfRow(w);
-    const Space &rows = program.spaces[w.rowSpace];
-    std::vector<uint32_t> ofUnit(program.spaces[space].size, kDead);
-    for (uint32_t row = 0; row < w.rows; ++row) ofUnit[w.rowSpace == space ? row : rows.order[row]] = group[row];
-    return ofUnit;
-  }
-
-  /// Two orders of the units; which is better depends on how the matrices' groups meet.
-  /// By groups: what the heaviest matrix computes together lies together, inside it what the second does, and so on.
-  /// By stripes: groups of all matrices that share rows lie together, whatever is dead in one of them; inside, first
-  /// the units that only the heaviest has, then those that the second has too, then the second's own, so that both are
-  /// runs.
-  std::vector<std::vector<uint32_t>> unitOrders(Id space) const {
-    Keys byGroups(program.spaces[space].size), byStripes(program.spaces[space].size);
-    std::vector<uint32_t> first;
-    const std::vector<const Weights *> readers = readersOf(space);
-    for (const Weights *w : readers) {
-      const std::vector<uint32_t> group = groupOfUnit(*w, space);
-      if (w == readers.front()) first = group;
-      const std::vector<uint32_t> stripe = partners(first, group, readers[0]->groups.size(), w->groups.size());
-      for (uint32_t unit = 0; unit < group.size(); ++unit) {
-        std::vector<uint32_t> &key = byStripes[unit];
-        const bool live = group[unit] != kDead;
-        byGroups[unit].push_back(group[unit]);
-        if (w == readers[0]) {
-          key = {group[unit], live ? 0u : 3u};
-          continue;
-        }
-        if (live && key[0] == kDead) key[0] = stripe[group[unit]];
-        if (live && w == readers[1]) key[1] = key[1] == 0 ? 1 : 2;
-        key.push_back(group[unit]);
-      }
-    }
-    return {sortedBy(byGroups), sortedBy(byStripes)};
-  }
-
   /// Predicted time of the products into this root space, gaps filled where that helps.
   double productNs(Id space) const {
     double ns = 0;
     for (const Weights &w : program.weights) {
-      if (rootOf(w.rowSpace) != space || w.schedule.lanes.gather) continue;
+      if (rootOf(program, w.rowSpace) != space || w.schedule.lanes.gather) continue;
       const std::vector<uint32_t> owner = groupOfRow(w);
       for (const RowGroup &group : w.groups) {
         const double asIs = rowsNs(w, group.rows, group.columns.size());
@@ -136,74 +68,42 @@ struct Reorder {
     return ns;
   }
 
+  /// Predicted time of writing partly constant gates to the units of this root space.
+  double scatterNs(Id space) const {
+    double elements = 0;
+    for (const Section &section : program.sections)
+      for (const Phase &phase : section.phases)
+        for (const Operation &operation : phase.ops) {
+          const auto *op = std::get_if<Elementwise>(&operation);
+          if (!op || op->space == kNone || program.spaces[op->space].parent != space) continue;
+          const auto stores = std::count_if(op->body.begin(), op->body.end(),
+                                            [](const EwInstr &i) { return i.op == EwOp::Store && i.mapped; });
+          elements += double(stores) * scatterCost(program.spaces[op->space].order, context.target.lanes);
+        }
+    return elements * context.machine.scatterNs;
+  }
+
   void permuteUnits(Id space) {
     if (!context.options.permute || fixed(space) || program.spaces[space].size < 2) return;
-    std::vector<std::vector<uint32_t>> orders = unitOrders(space);
+    std::vector<std::vector<uint32_t>> orders = unitOrders(program, space);
     std::erase_if(orders, [](const auto &order) { return std::is_sorted(order.begin(), order.end()); });
     if (orders.empty()) return;
     const bool wasPermuted = !program.spaces[space].order.empty();
     const double restore = wasPermuted ? 0.0 : double(visibleElements(space)) * context.machine.scatterNs;
     const Program original = program;
     std::optional<Program> best;
-    double least = productNs(space);
+    double least = (1 - kLeastGain) * (productNs(space) + scatterNs(space));
     for (const std::vector<uint32_t> &order : orders) {
       permuteSpace(program, space, order);
       for (Id child = 0; child < program.spaces.size(); ++child)
-        if (program.spaces[child].parent == space) orderSlots(child);
-      if (const double ns = productNs(space) + restore; ns < least) {
+        if (program.spaces[child].parent == space) orderSlots(program, child);
+      if (const double ns = productNs(space) + scatterNs(space) + restore; ns < least) {
         least = ns;
         best = std::move(program);
       }
       program = original;
     }
     if (best) program = std::move(*best);
-  }
-
-  /// Slots of a partly constant gate: rows of one group of the heaviest matrix together; inside, first the rows that
-  /// only it has, then those it shares with the second matrix's partner group, then that group's own. So both are runs.
-  void orderSlots(Id space) {
-    std::vector<const Weights *> readers;
-    for (const Weights &w : program.weights)
-      if (w.rowSpace == space && !w.schedule.lanes.gather && w.schedule.reorder) readers.push_back(&w);
-    if (readers.empty()) return;
-    std::stable_sort(readers.begin(), readers.end(),
-                     [](const Weights *a, const Weights *b) { return a->nonzeros > b->nonzeros; });
-    const uint32_t size = program.spaces[space].size;
-    const std::vector<uint32_t> first = groupOfRow(*readers[0]);
-    const std::vector<uint32_t> second =
-        readers.size() > 1 ? groupOfRow(*readers[1]) : std::vector<uint32_t>(size, kDead);
-    const std::vector<uint32_t> partner =
-        readers.size() > 1 ? partners(first, second, readers[0]->groups.size(), readers[1]->groups.size())
-                           : std::vector<uint32_t>{};
-    struct Key {
-      uint32_t anchor, part, other, unit;
-      auto operator<=>(const Key &) const = default;
-    };
-    std::vector<Key> keys(size);
-    for (uint32_t slot = 0; slot < size; ++slot) {
-      const bool inFirst = first[slot] != kDead, inSecond = second[slot] != kDead;
-      const uint32_t anchor = inFirst ? first[slot] : inSecond ? partner[second[slot]] : kDead;
-      keys[slot] = {anchor, inFirst ? (inSecond ? 1u : 0u) : 2u, second[slot], program.spaces[space].order[slot]};
-    }
-    std::vector<uint32_t> order(size);
-    std::iota(order.begin(), order.end(), 0u);
-    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return keys[a] < keys[b]; });
-    permuteSpace(program, space, order);
-  }
-
-  /// For each group of the second matrix the group of the first with which it shares most rows (else nearest in order).
-  static std::vector<uint32_t> partners(const std::vector<uint32_t> &first, const std::vector<uint32_t> &second,
-                                        size_t firstGroups, size_t secondGroups) {
-    std::vector<std::map<uint32_t, uint32_t>> shared(secondGroups);
-    for (size_t slot = 0; slot < first.size(); ++slot)
-      if (first[slot] != kDead && second[slot] != kDead) ++shared[second[slot]][first[slot]];
-    std::vector<uint32_t> partner(secondGroups);
-    for (size_t g = 0; g < secondGroups; ++g) {
-      const auto most = std::max_element(shared[g].begin(), shared[g].end(),
-                                         [](const auto &a, const auto &b) { return a.second < b.second; });
-      partner[g] = most != shared[g].end() ? most->first : static_cast<uint32_t>(std::min(g, firstGroups));
-    }
-    return partner;
   }
 
   CostModel costOf(const Weights &w) const {
@@ -256,7 +156,7 @@ struct Reorder {
     for (Weights &w : program.weights) w.groups = groupRows(program, w, costOf(w), shapes(w));
     const Id spaces = static_cast<Id>(program.spaces.size());
     for (Id space = 0; space < spaces; ++space)
-      if (program.spaces[space].parent != kNone) orderSlots(space);
+      if (program.spaces[space].parent != kNone) orderSlots(program, space);
     for (Id space = 0; space < spaces; ++space)
       if (program.spaces[space].parent == kNone) permuteUnits(space);
     for (Weights &w : program.weights)

@@ -1,9 +1,10 @@
 // reorder-rows
 //
 // **Does**: RTMobile's matrix reorder (DAC 2020, section IV-B): finds the row groups of each matrix, permutes the
-//   hidden units of a layer once (the better of two orders by predicted time, if that is below the time without), and
-//   orders the live rows of a partly constant gate so that the groups of its input and its state matrix are both
-//   consecutive. Rows without weights between those of a group are filled with zeros where that saves time.
+//   hidden units of a layer once (the best of three orders by predicted time, if that is below the time without;
+//   unit_orders.h), and orders the live rows of a partly constant gate so that the groups of its input and its state
+//   matrix are both consecutive. Rows without weights between those of a group are filled with zeros where that saves
+//   time.
 // **Requires**: choose-schedule.
 // **Establishes**: row groups, ascending rows; spaces in their final order but for shares.
 // **Why here**: groups depend on the schedule's lanes and merge limit; partition splits groups.

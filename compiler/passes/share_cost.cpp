@@ -1,5 +1,6 @@
 #include "passes/share_cost.h"
 
+#include "ir/index_runs.h"
 #include "ir/kernel_access.h"
 #include "passes/row_groups.h"
 #include "support/check.h"
@@ -75,11 +76,13 @@ class HandedOver {
   std::set<std::pair<Id, uint32_t>> known_;  // buffer, line
 };
 
-double elementNs(const Elementwise &op, const Machine &machine) {
+double elementNs(const Elementwise &op, const Machine &machine, uint32_t lanes) {
+  const double scattered =
+      op.map.empty() ? 0 : machine.scatterNs * scatterCost(op.map, lanes) / static_cast<double>(op.map.size());
   double ns = 0;
   for (const EwInstr &instr : op.body) {
     const bool transcendental = instr.op == EwOp::Sigmoid || instr.op == EwOp::Tanh;
-    ns += transcendental ? machine.gateNs : instr.mapped ? machine.scatterNs : kPlainNs;
+    ns += transcendental ? machine.gateNs : instr.mapped ? std::max(scattered, kPlainNs) : kPlainNs;
   }
   return ns;
 }
@@ -112,7 +115,8 @@ PhaseCost::PhaseCost(const Program &program, const Phase &phase, const Context &
     if (op && op->replicated) everyShare_ += op->count * kPlainNs * 2;
     if (!op || op->replicated) continue;
     const std::vector<uint32_t> units = unitsOf(op->space);
-    for (uint32_t i = 0; i < op->count; ++i) gates[units.empty() ? i : units[i]] += elementNs(*op, context.machine);
+    const double ns = elementNs(*op, context.machine, context.target.lanes);
+    for (uint32_t i = 0; i < op->count; ++i) gates[units.empty() ? i : units[i]] += ns;
   }
   gatesUpTo_.assign(1, 0.0);
   for (uint32_t unit = 0; unit < size; ++unit) {

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <random>
 
@@ -60,26 +61,47 @@ ir::Network blocks(Random &random, uint32_t rows, uint32_t columns) {
   return networkOf(columns, std::move(layer));
 }
 
-/// A GRU whose gates r, z, n have so many live rows, anywhere.
-ir::Network scattered(Random &random, uint32_t size, const std::array<uint32_t, 3> &live) {
-  constexpr uint32_t kInputs = 8;
+/// A GRU whose rows are dead where `dead(gate, unit)` says so.
+ir::Network partlyConstant(Random &random, uint32_t size, bool resetAfter,
+                           const std::function<bool(uint32_t, uint32_t)> &dead, uint32_t inputs = 8) {
   ir::Recurrence r;
-  r.weightIh = tensor(random, "layer.weight_ih", {3 * size, kInputs});
+  r.weightIh = tensor(random, "layer.weight_ih", {3 * size, inputs});
   r.weightHh = tensor(random, "layer.weight_hh", {3 * size, size});
   r.biasIh = tensor(random, "layer.bias_ih", {3 * size});
-  for (uint32_t gate = 0; gate < 3; ++gate) {
-    std::vector<uint32_t> units(size);
-    std::iota(units.begin(), units.end(), gate * size);
-    std::shuffle(units.begin(), units.end(), random);
-    for (uint32_t i = live[gate]; i < size; ++i)
+  for (uint32_t gate = 0; gate < 3; ++gate)
+    for (uint32_t unit = 0; unit < size; ++unit) {
+      if (!dead(gate, unit)) continue;
       for (ir::Tensor *matrix : {&r.weightIh, &r.weightHh})
-        std::fill_n(matrix->values.begin() + static_cast<ptrdiff_t>(size_t{units[i]} * matrix->columns()),
+        std::fill_n(matrix->values.begin() + static_cast<ptrdiff_t>((size_t{gate} * size + unit) * matrix->columns()),
                     matrix->columns(), 0.0f);
-  }
+    }
   ir::Layer layer;
   layer.size = size;
-  layer.op = ir::Gru{false, {std::move(r)}};
-  return networkOf(kInputs, std::move(layer));
+  layer.op = ir::Gru{resetAfter, {std::move(r)}};
+  return networkOf(inputs, std::move(layer));
+}
+
+/// Gates r, z, n have so many live rows, anywhere.
+ir::Network scattered(Random &random, uint32_t size, const std::array<uint32_t, 3> &live) {
+  std::array<std::vector<uint32_t>, 3> rank;
+  for (std::vector<uint32_t> &units : rank) {
+    units.resize(size);
+    std::iota(units.begin(), units.end(), 0u);
+    std::shuffle(units.begin(), units.end(), random);
+  }
+  return partlyConstant(random, size, false,
+                        [&](uint32_t gate, uint32_t unit) { return rank[gate][unit] >= live[gate]; });
+}
+
+/// Live rows are runs of 1 to `longest`, between single dead ones.
+ir::Network inRuns(Random &random, uint32_t size, uint32_t longest, bool resetAfter) {
+  std::array<std::vector<bool>, 3> dead;
+  for (std::vector<bool> &units : dead)
+    while (units.size() < size) {
+      units.insert(units.end(), 1 + random() % longest, false);
+      units.push_back(true);
+    }
+  return partlyConstant(random, size, resetAfter, [&](uint32_t gate, uint32_t unit) { return dead[gate][unit]; });
 }
 
 /// The interpreter's numbers; the same bits from each compiler, on several threads, and from `other` unrolling.
@@ -160,6 +182,41 @@ TEST_CASE("gates of any number of scattered values") {
       BuildOptions options;
       options.cpu = cpu;
       check(scattered(random, 256, live), options, "scatterEach(", ir::Unroll::Auto);
+    }
+  }
+}
+
+TEST_CASE("gates whose values lie in runs of units") {
+  Random random(test::seed(13));
+  for (const char *cpu : {"x86-64", "x86-64-v3", "x86-64-v4"}) {
+    const std::vector<std::string> here = runnableCpus();
+    if (std::find(here.begin(), here.end(), cpu) == here.end()) continue;
+    CAPTURE(cpu);
+    for (const bool resetAfter : {false, true})  // after: the candidate reads the reset gate through its map, too
+      for (const uint32_t longest : {24u, 60u}) {
+        CAPTURE(resetAfter);
+        CAPTURE(longest);
+        BuildOptions options;
+        options.cpu = cpu;
+        check(inRuns(random, 256, longest, resetAfter), options, "copyRun<", ir::Unroll::Auto);
+      }
+  }
+}
+
+TEST_CASE("runs of several tiles, taken apart for a chunk of steps") {
+  Random random(test::seed(14));
+  const auto none = [](uint32_t, uint32_t) { return false; };
+  for (const std::string &cpu : runnableCpus()) {
+    if (cpu == "portable") continue;
+    CAPTURE(cpu);
+    for (const Precision precision : {Precision::F32, Precision::BF16}) {
+      CAPTURE(precisionName(precision));
+      BuildOptions options;
+      options.cpu = cpu;
+      options.precision = precision;
+      options.chunk = 3;
+      ir::Network network = partlyConstant(random, 208, true, none, 512);
+      check(network, options, "y + step * yStride + 64", ir::Unroll::Tile);
     }
   }
 }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 
 namespace rtmc::passes::test {
 namespace {
@@ -41,12 +42,21 @@ double dearestTile(const ir::Program &program, const ir::Phase &phase, const Con
   return most;
 }
 
-void checkBalanced(const std::vector<double> &cost, double tile) {
+/// The slowest share of the best of all cuts at multiples of 16 units.
+double bestSlowest(PhaseCost &cost, uint32_t begin, uint32_t size, uint32_t shares) {
+  if (shares == 1) return cost.of(begin, size, begin == 0);
+  double best = 1e30;
+  for (uint32_t end = begin; end <= size; end += 16) {
+    const double first = cost.of(begin, end, begin == 0);
+    if (first < best) best = std::min(best, std::max(first, bestSlowest(cost, end, size, shares - 1)));
+  }
+  return best;
+}
+
+/// Even within 5 %, or within a tile.
+bool balanced(const std::vector<double> &cost, double tile) {
   const auto [least, most] = std::minmax_element(cost.begin(), cost.end());
-  CAPTURE(*least);
-  CAPTURE(*most);
-  CAPTURE(tile);
-  CHECK(*most - *least <= std::max(0.05 * *most, tile));
+  return *most - *least <= std::max(0.05 * *most, tile);
 }
 
 void checkNetwork(const ir::Network &network, uint32_t threads, Precision precision, uint32_t lanes,
@@ -65,16 +75,25 @@ void checkNetwork(const ir::Network &network, uint32_t threads, Precision precis
   ir::Program &program = *module.program;
   CHECK(program.shares == threads);
   std::map<std::string, double> tiles;
-  for (const ir::Phase &phase : program.sections[0].phases)
+  std::set<std::string> best;
+  for (const ir::Phase &phase : program.sections[0].phases) {
+    if (program.spaces[phase.domain].size < 64) continue;  // the small layer behind
     tiles[phase.name] = tileAllowed ? dearestTile(program, phase, bench.context) : 0.0;
+    // At high rates a stripe is a tile or two, which a cut through it doubles: no cut may be even then, and the one
+    // that is taken must be as good as any.
+    if (!tileAllowed) continue;
+    PhaseCost cost(program, phase, bench.context, estimatedFootprint(program));
+    const double slowest = *std::max_element(phase.shareCost.begin(), phase.shareCost.end());
+    if (slowest <= 1.02 * bestSlowest(cost, 0, program.spaces[phase.domain].size, threads)) best.insert(phase.name);
+  }
   REQUIRE(runUpTo(module, bench.context, ""));
   for (const ir::Phase &phase : program.sections[0].phases) {
     if (program.spaces[phase.domain].size < 64) continue;  // the small layer behind
     CAPTURE(phase.name);
     REQUIRE(phase.shareCost.size() == program.shares);
-    checkBalanced(phase.shareCost, tiles[phase.name]);
     const std::vector<double> packed = packedCost(program, phase, bench.context);
-    checkBalanced(packed, tiles[phase.name]);
+    CHECK((best.contains(phase.name) || balanced(phase.shareCost, tiles[phase.name])));
+    CHECK((best.contains(phase.name) || balanced(packed, tiles[phase.name])));
     // What was predicted is what was packed, and the gates.
     for (uint32_t share = 0; share < program.shares; ++share) {
       const double gates = phase.shareCost[share] - packed[share];

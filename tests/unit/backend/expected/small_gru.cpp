@@ -73,12 +73,12 @@ alignas(64) constexpr float k_gru0_r_bias[16] = {
   0.125f, -0.125f, 0.0625f, -0.1875f, 0.0f, -0.25f, -0.0625f, -0.3125f, -0.125f, 0.3125f
 };
 alignas(64) constexpr float k_gru0_z_bias[16] = {
-  -0.1875f, 0.25f, 0.0f, -0.25f, 0.1875f, -0.0625f, -0.3125f, 0.125f, -0.125f, 0.3125f, 0.0625f, -0.1875f, 0.25f, 0.0f,
-  -0.25f, 0.1875f
+  0.25f, 0.0f, 0.1875f, -0.0625f, 0.125f, -0.1875f, -0.25f, -0.3125f, -0.125f, 0.0625f, -0.1875f, 0.0f, -0.25f, 0.3125f,
+  0.25f, 0.1875f
 };
 alignas(64) constexpr float k_gru0_n_bias[16] = {
-  -0.0625f, -0.3125f, 0.125f, -0.125f, 0.3125f, 0.0625f, -0.1875f, 0.25f, 0.0f, -0.25f, 0.1875f, -0.0625f, -0.3125f,
-  0.125f, -0.125f, 0.3125f
+  -0.3125f, 0.125f, 0.3125f, 0.0625f, 0.25f, -0.0625f, -0.125f, -0.1875f, 0.0f, 0.1875f, -0.0625f, 0.125f, -0.125f,
+  -0.25f, -0.3125f, 0.3125f
 };
 alignas(64) constexpr float k_phones_a_bias[16] = {
   -0.3125f, 0.125f, -0.125f, 0.3125f, 0.0625f
@@ -122,6 +122,12 @@ RTM_INLINE void scatter(To *to, const Index *index, Vec value, uint32_t n) {
   To lanes[kLanes];
   store(lanes, value, kLanes);
   for (uint32_t i = 0; i < n; i++) to[index[i]] = lanes[i];
+}
+
+/// to[0] ... = from[0] ..., `count` of them.
+template <uint32_t count>
+RTM_INLINE void copyRun(float *to, const float *from) {
+  forEachVector(0, count, [&](uint32_t at, uint32_t n) RTM_BODY { store(to + at, load(from + at, n), n); });
 }
 
 /// to[index[i]] = value(i) for [begin, end). A vector's values are stored while the next two are computed: stores that
@@ -276,14 +282,14 @@ RTM_TARGET static void phase_gru0_reset_and_update_gates(const rtm_args *args, u
   {  // gru0_r
     const auto &gru0_r_pre = b.gru0_r_pre;
     auto &gru0_r = b.gru0_r;
-    static constexpr uint8_t kMap[16] = {
-      1, 2, 4, 5, 7, 8, 10, 11, 13, 14
-    };
-    scatterEach(0, 10, gru0_r, kMap, [&](uint32_t at, uint32_t count) RTM_BODY {
+    alignas(64) float held[16];
+    forEachVector(0, 10, [&](uint32_t at, uint32_t count) RTM_BODY {
       const Vec pre = load(gru0_r_pre + at, count);
       const Vec value = sigmoid(pre);
-      return value;
+      store(held + at, value, count);
     });
+    copyRun<5>(gru0_r + 0, held + 0);
+    copyRun<5>(gru0_r + 8, held + 5);
   }
   {  // gru0_reset
     const auto &gru0_r = b.gru0_r;
@@ -366,8 +372,9 @@ constexpr rtm_phase kPhases[] = {
 constexpr rtm_section kSections[] = {  // first phase, phases, against time, per chunk
   {0, 4, 0, 0},  // step
 };
+extern const uint32_t kOrder_gru0[16];
 constexpr rtm_state_slot kStates[] = {  // offset, stride of the copies, units here, units of the user, order
-  {offsetof(Buffers, gru0_h), 0, 16, 16, nullptr},
+  {offsetof(Buffers, gru0_h), 0, 16, 16, kOrder_gru0},
 };
 extern const float kStart_gru0_r[16];
 constexpr rtm_init_slot kInits[] = {  // offset, count, start values
@@ -388,7 +395,7 @@ const rtm_model kModel = {
     .cpu_features = 0x1,
     .flags = 0,
     .shape_hash = 0xfc53567c3dc2a3de,
-    .weights_hash = 0xe52e5136888141e9,
+    .weights_hash = 0xe31d0e5d1ab36850,
     .weights = reinterpret_cast<const unsigned char *>(kWeights),
     .weight_bytes = sizeof(Weights),
     .buffer_bytes = sizeof(Buffers),
@@ -411,10 +418,14 @@ extern "C" __attribute__((visibility("default"))) const rtm_model *small_gru_mod
 
 namespace {
 
+/// The user's unit at each position of gru0.
+constexpr uint32_t kOrder_gru0[16] = {
+  1, 2, 4, 5, 7, 0, 3, 6, 8, 10, 11, 13, 14, 9, 12, 15
+};
 /// Start values of gru0_r: constant where the gate has no weights.
 constexpr float kStart_gru0_r[16] = {
-  0.42250463f, 0.53120935f, 0.46879062f, 0.57749534f, 0.51561993f, 0.45326185f, 0.5621765f, 0.5f, 0.4378235f,
-  0.54673815f, 0.4843801f, 0.42250463f, 0.53120935f, 0.46879062f, 0.57749534f, 0.51561993f
+  0.53120935f, 0.46879062f, 0.51561993f, 0.45326185f, 0.5f, 0.42250463f, 0.57749534f, 0.5621765f, 0.4378235f,
+  0.4843801f, 0.42250463f, 0.46879062f, 0.57749534f, 0.54673815f, 0.53120935f, 0.51561993f
 };
 
 }  // namespace
@@ -422,13 +433,13 @@ constexpr float kStart_gru0_r[16] = {
 // ---- weights: little-endian words of struct Weights
 namespace {
 alignas(64) const char32_t kWeights[545] =
-    U"\x3e000000\xbe000000\x3d800000\xbe400000\x0\x0\xbe800000\xbd800000\xbea00000\xbe000000\x3e000000\x3ea00000\x3d800000\x3e800000\x0\x0\x3e400000\xbd800000\x3e000000\xbe000000\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\xbe000000\x3ea00000\x3d800000\xbe400000\x3e800000\x0\xbe800000\x3e400000\x0\xbe800000\x3e400000\xbd800000\xbea00000\x3e000000\xbe000000\x3ea00000\x0\x0\x0\x0\x0\x0\x0\x0"
-    U"\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\xbe800000\x3e400000\xbd800000\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\xbe000000\x3ea00000\x3d800000\xbe400000\x3e800000\x0\xbe800000\x3e400000\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0"
+    U"\x3e000000\xbe000000\x3d800000\xbe400000\x0\x0\xbe800000\xbd800000\xbea00000\xbe000000\x3e000000\x3ea00000\x3d800000\x3e800000\x0\x0\x3e400000\xbd800000\x3e000000\xbe000000\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\xbe000000\x3d800000\xbe400000\x0\xbe800000\x3ea00000\x3e800000\x3e400000\xbe800000\x3e400000\xbea00000\x3e000000\x3ea00000\x0\xbd800000\xbe000000\x0\x0\x0\x0\x0\x0\x0\x0"
+    U"\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\xbe800000\xbd800000\xbea00000\xbe000000\x3ea00000\x3e400000\x3e000000\x3d800000\x3ea00000\x3d800000\x3e800000\x0\x3e400000\xbe000000\xbe400000\xbe800000\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0"
     U"\x3e000000\xbe000000\x3d800000\xbe400000\x0\x0\xbe800000\xbd800000\xbea00000\xbe000000\xbe000000\x3ea00000\xbe400000\x3e800000\xbe800000\xbe800000\x3e400000\xbea00000\x3e000000\x3ea00000\x3ea00000\x3d800000\x3e800000\x0\x3e400000\x3e400000\xbd800000\x3e000000\xbe000000\x3d800000\x3e000000\x3ea00000\x3d800000\x3e800000\x0\x0\x3e400000\xbd800000\x3e000000\xbe000000\xbe000000\x3d800000\xbe400000\x0\xbe800000\xbe800000\xbd800000\xbea00000\xbe000000\x3ea00000\x3ea00000\xbe400000\x3e800000\xbe800000\x3e400000\x0\x0\x0\x0\x0\x0\x0\x0\x0"
-    U"\xbe000000\x3ea00000\x3d800000\xbe400000\x3e800000\x0\xbe800000\x3e400000\xbe800000\x3e400000\xbd800000\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\x3ea00000\x3d800000\xbe400000\x3e800000\x0\xbe800000\x3e400000\xbd800000\x3e400000\xbd800000\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\xbe400000\x3d800000\xbe400000\x3e800000\x0\xbe800000\x3e400000\xbd800000\xbea00000\xbd800000\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\xbe400000\x3e800000\x0\xbe800000\x3e400000\xbd800000\xbea00000\x3e000000\xbe000000\x3ea00000\xbe000000\x3ea00000\x3d800000\xbe400000\x3e800000\x0\xbe800000\x3e400000"
-    U"\xbe800000\x3e400000\xbd800000\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\x3ea00000\x3d800000\xbe400000\x3e800000\x0\xbe800000\x3e400000\xbd800000\x3e400000\xbd800000\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\xbe400000\x0\x0\x0\x0\x0\x0\x0\x0\x3ea00000\x3d800000\xbe400000\x3e800000\x0\xbe800000\x3e400000\xbd800000\x3e400000\xbd800000\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\xbe400000\x3e400000\xbd800000\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\xbe400000\x3d800000\xbe400000\x3e800000\x0\xbe800000\x3e400000\xbd800000\xbea00000"
-    U"\x3ea00000\x3d800000\xbe400000\x3e800000\x0\xbe800000\x3e400000\xbd800000\x3e400000\xbd800000\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\xbe400000\x3d800000\xbe400000\x3e800000\x0\xbe800000\x3e400000\xbd800000\xbea00000\xbd800000\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\xbe400000\x3e800000\xbe400000\x3e800000\x0\xbe800000\x3e400000\xbd800000\xbea00000\x3e000000\x3e400000\xbd800000\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\xbe400000\x3d800000\xbe400000\x3e800000\x0\xbe800000\x3e400000\xbd800000\xbea00000\xbd800000\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\xbe400000\x3e800000"
-    U"\xbe400000\x3e800000\x0\xbe800000\x3e400000\xbd800000\xbea00000\x3e000000\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\xbe400000\x3e800000\x0\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\x3d800000\xbe400000\x3e800000\x0\xbe800000\xbe800000\x3e400000\xbd800000\xbea00000\x3e000000\x3e000000\xbe000000\x3ea00000\x3d800000\xbe400000\xbe400000\x3e800000\x0\xbe800000\x3e400000\x3e400000\xbd800000\xbea00000\x3e000000\xbe000000\xbe000000\x3ea00000\x3d800000\xbe400000\x3e800000\x3e800000\x0\xbe800000\x3e400000\xbd800000\x0\x0\x0\x0\x0\x0\x0\x0"
-    U"\x5020300\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x9060300\x5020f0c\xe0b08\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x9060300\x4010f0c\xd0a07\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x4010502\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0"
-    U"\xb080502\x704010e\xd0a\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x6040200\xe0c0a08\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0";
+    U"\xbe000000\x3d800000\xbe400000\x0\xbe800000\x3ea00000\x3e800000\x3e400000\xbe800000\xbd800000\xbea00000\xbe000000\x3ea00000\x3e400000\x3e000000\x3d800000\x3ea00000\xbe400000\x3e800000\xbe800000\x3e400000\x3d800000\x0\xbd800000\x3e400000\xbea00000\x3e000000\x3ea00000\x3d800000\xbd800000\xbe000000\xbe400000\x3d800000\x3e800000\x0\x3e400000\xbd800000\xbe400000\xbe800000\xbea00000\xbd800000\x3e000000\xbe000000\x3d800000\xbe400000\xbea00000\x3ea00000\x3e800000\xbe800000\x3e400000\xbea00000\x3e000000\x3ea00000\x0\xbd800000\xbe000000\x3ea00000\x3d800000\x3e800000\x0\x3e400000\xbe000000\xbe400000\xbe800000"
+    U"\x3e400000\xbd800000\x3e000000\xbe000000\x3d800000\xbe800000\xbea00000\x3ea00000\x3d800000\xbe400000\x0\xbe800000\xbd800000\x3ea00000\x3e800000\x3e400000\xbd800000\xbea00000\xbe000000\x3ea00000\xbe400000\x3e400000\x3e000000\x3d800000\x0\x0\x0\x0\x0\x0\x0\x0\x3d800000\xbe400000\x0\xbe800000\xbd800000\x3ea00000\x3e800000\x3e400000\xbd800000\xbea00000\xbe000000\x3ea00000\xbe400000\x3e400000\x3e000000\x3d800000\x3e400000\xbea00000\x3e000000\x3ea00000\x3d800000\xbd800000\xbe000000\xbe400000\x3d800000\x3e800000\x0\x3e400000\xbd800000\xbe400000\xbe800000\xbea00000"
+    U"\x3d800000\xbe400000\x0\xbe800000\xbd800000\x3ea00000\x3e800000\x3e400000\xbd800000\xbea00000\xbe000000\x3ea00000\xbe400000\x3e400000\x3e000000\x3d800000\xbe400000\x3e800000\xbe800000\x3e400000\xbea00000\x3d800000\x0\xbd800000\xbea00000\x3e000000\x3ea00000\x3d800000\x3e800000\xbd800000\xbe000000\xbe400000\x3e800000\x0\x3e400000\xbd800000\x3e000000\xbe400000\xbe800000\xbea00000\x3e400000\xbea00000\x3e000000\x3ea00000\x3d800000\xbd800000\xbe000000\xbe400000\x3d800000\x3e800000\x0\x3e400000\xbd800000\xbe400000\xbe800000\xbea00000\xbd800000\x3e000000\xbe000000\x3d800000\xbe400000\xbea00000\x3ea00000\x3e800000"
+    U"\xbe400000\x0\xbe800000\xbd800000\xbea00000\x3e800000\x3e400000\x3e000000\xbea00000\xbe000000\x3ea00000\xbe400000\x3e800000\x3e000000\x3d800000\x0\x3d800000\xbe400000\x3e800000\x0\xbe800000\xbe800000\x3e400000\xbd800000\xbea00000\x3e000000\xbea00000\x3e000000\xbe000000\x3ea00000\x3d800000\x3e000000\xbe000000\x3ea00000\x3d800000\xbe400000\xbe400000\x3e800000\x0\xbe800000\x3e400000\x3e400000\xbd800000\xbea00000\x3e000000\xbe000000\x3e800000\x0\xbe800000\x3e400000\xbd800000\xbe000000\x3ea00000\x3d800000\xbe400000\x3e800000\x0\x0\x0\x0\x0\x0\x0\x0"
+    U"\x5020300\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\xd070605\x3010f0e\xc0a08\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\xd070605\x2000f0e\xb0904\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x4010502\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0"
+    U"\xa080301\x402000c\xb09\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x7050201\xe0c0908\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0";
 }  // namespace
