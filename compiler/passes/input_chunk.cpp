@@ -1,6 +1,8 @@
 #include "passes/input_chunk.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <variant>
 
 namespace rtmc::passes {
@@ -16,10 +18,15 @@ constexpr double kLeastGain = 0.015;
 /// Of reading and multiplying, the shorter one hides behind the longer one but for this share.
 constexpr double kUnhidden = 0.25;
 constexpr uint64_t kInL1 = 16 * 1024;
+/// What a loop's end costs on average that the processor does not foresee: a chunk meets it once, not in each step. And
+/// what a layer's second section costs a step, which counts where nothing is gained in reading. Zen 5, ADR 0019.
+constexpr double kEndNs = 1.2, kSectionNs = 12;
 
 struct Counts {
   uint64_t inputs = 0;  // kept weights of recurrent layers' products of x
   uint64_t all = 0;
+  uint64_t loops = 0;  // of those products: one per pattern of kept columns
+  uint64_t layers = 0;
 };
 
 uint64_t keptOf(const Tensor &tensor) {
@@ -28,7 +35,25 @@ uint64_t keptOf(const Tensor &tensor) {
                           : 0;
 }
 
-Counts countsOf(const Network &network) {
+/// Different patterns of kept columns, gate by gate; at most as many as there are vectors of rows.
+uint64_t patternsOf(const Tensor &tensor, uint32_t units, uint32_t lanes) {
+  const size_t most = (units + lanes - 1) / lanes;
+  uint64_t count = 0;
+  std::string pattern(tensor.columns(), ' ');
+  for (uint32_t first = 0; first < tensor.rows(); first += units) {
+    const uint32_t end = std::min(first + units, tensor.rows());
+    std::set<std::string> patterns;
+    for (uint32_t row = first; row < end && patterns.size() < most; ++row) {
+      const float *values = tensor.values.data() + size_t{row} * tensor.columns();
+      for (uint32_t c = 0; c < tensor.columns(); ++c) pattern[c] = values[c] != 0 ? '1' : '0';
+      if (pattern.find('1') != std::string::npos) patterns.insert(pattern);
+    }
+    count += patterns.size();
+  }
+  return count;
+}
+
+Counts countsOf(const Network &network, uint32_t lanes) {
   Counts counts;
   for (const Layer &layer : network.layers) {
     if (const auto *linear = std::get_if<Linear>(&layer.op)) counts.all += keptOf(linear->weight);
@@ -37,6 +62,8 @@ Counts countsOf(const Network &network) {
     for (const Recurrence &r : *directions) {
       const uint64_t inputs = keptOf(r.weightIh);
       counts.inputs += inputs;
+      counts.loops += patternsOf(r.weightIh, std::max(1u, layer.size), lanes);
+      ++counts.layers;
       counts.all += inputs + keptOf(r.weightHh) + keptOf(r.weightHr);
     }
   }
@@ -55,7 +82,7 @@ double multiplyRate(const Machine &machine, Precision precision) {
 
 uint32_t inputChunk(const Network &network, const Context &context) {
   const Options &options = context.options;
-  const Counts counts = countsOf(network);
+  const Counts counts = countsOf(network, context.target.lanes);
   if (!network.causal() || counts.inputs == 0) return 1;
   if (options.chunk != 0) return options.chunk;
   // Several threads wait for each other rather than for weights, and would wait once more: measured in ADR 0011.
@@ -70,8 +97,10 @@ uint32_t inputChunk(const Network &network, const Context &context) {
   // Once per chunk from where the weights lie, then from the L1.
   const double near = bytes / machine.readGbps(kInL1);
   const double together = overlapped(near + (read - near) / kChunk, multiply);
-  const double gain = static_cast<double>(counts.inputs) * (each - together);
-  return gain > kLeastGain * static_cast<double>(counts.all) * each ? kChunk : 1;
+  const double reading = static_cast<double>(counts.inputs) * (each - together);
+  const double ends =
+      kEndNs * (1 - 1.0 / kChunk) * static_cast<double>(counts.loops) - kSectionNs * static_cast<double>(counts.layers);
+  return reading + std::max(0.0, ends) > kLeastGain * static_cast<double>(counts.all) * each ? kChunk : 1;
 }
 
 }  // namespace rtmc::passes
