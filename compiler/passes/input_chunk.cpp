@@ -18,9 +18,10 @@ constexpr double kLeastGain = 0.015;
 /// Of reading and multiplying, the shorter one hides behind the longer one but for this share.
 constexpr double kUnhidden = 0.25;
 constexpr uint64_t kInL1 = 16 * 1024;
-/// What a loop's end costs on average that the processor does not foresee: a chunk meets it once, not in each step. And
-/// what a layer's second section costs a step, which counts where nothing is gained in reading. Zen 5, ADR 0019.
-constexpr double kEndNs = 1.2, kSectionNs = 12;
+/// The ends of so many short loops a processor foresees; what another one costs, which a chunk meets once and not in
+/// each step; and what a layer's second section costs a step, which counts where nothing is gained in reading. Zen 5,
+/// as much as was gained at the least (ADR 0020).
+constexpr double kForeseen = 48, kEndNs = 4, kSectionNs = 12;
 
 struct Counts {
   uint64_t inputs = 0;  // kept weights of recurrent layers' products of x
@@ -35,7 +36,8 @@ uint64_t keptOf(const Tensor &tensor) {
                           : 0;
 }
 
-/// Different patterns of kept columns, gate by gate; at most as many as there are vectors of rows.
+/// Different patterns of kept columns, gate by gate; at most as many as there are vectors of rows. None in a gate whose
+/// rows share hardly any: what is not computed in stripes gains nothing (measured).
 uint64_t patternsOf(const Tensor &tensor, uint32_t units, uint32_t lanes) {
   const size_t most = (units + lanes - 1) / lanes;
   uint64_t count = 0;
@@ -43,12 +45,15 @@ uint64_t patternsOf(const Tensor &tensor, uint32_t units, uint32_t lanes) {
   for (uint32_t first = 0; first < tensor.rows(); first += units) {
     const uint32_t end = std::min(first + units, tensor.rows());
     std::set<std::string> patterns;
+    size_t live = 0;
     for (uint32_t row = first; row < end && patterns.size() < most; ++row) {
       const float *values = tensor.values.data() + size_t{row} * tensor.columns();
       for (uint32_t c = 0; c < tensor.columns(); ++c) pattern[c] = values[c] != 0 ? '1' : '0';
-      if (pattern.find('1') != std::string::npos) patterns.insert(pattern);
+      if (pattern.find('1') == std::string::npos) continue;
+      patterns.insert(pattern);
+      ++live;
     }
-    count += patterns.size();
+    if (2 * patterns.size() <= live) count += patterns.size();
   }
   return count;
 }
@@ -98,8 +103,8 @@ uint32_t inputChunk(const Network &network, const Context &context) {
   const double near = bytes / machine.readGbps(kInL1);
   const double together = overlapped(near + (read - near) / kChunk, multiply);
   const double reading = static_cast<double>(counts.inputs) * (each - together);
-  const double ends =
-      kEndNs * (1 - 1.0 / kChunk) * static_cast<double>(counts.loops) - kSectionNs * static_cast<double>(counts.layers);
+  const double ends = kEndNs * (1 - 1.0 / kChunk) * std::max(0.0, static_cast<double>(counts.loops) - kForeseen) -
+                      kSectionNs * static_cast<double>(counts.layers);
   return reading + std::max(0.0, ends) > kLeastGain * static_cast<double>(counts.all) * each ? kChunk : 1;
 }
 

@@ -1,0 +1,41 @@
+// For how many steps input products are computed at once: by what reading costs, and by the number of short loops.
+#include "passes/input_chunk.h"
+
+#include "matrices.h"
+#include "program_pass.h"
+
+namespace rtmc::passes::test {
+namespace {
+
+uint32_t chunkOf(const ir::Network &network, Precision precision) {
+  Bench bench(16);
+  bench.context.machine = shippedMachine("znver5", "x86_64-unknown-linux-gnu");
+  bench.context.options.precision = precision;
+  return inputChunk(network, bench.context);
+}
+
+ir::Network stripes(uint32_t units, uint32_t blockRows, double columns, double rate) {
+  Random random(7);
+  std::vector<Matrix> input, state;
+  for (int gate = 0; gate < 3; ++gate) {
+    input.push_back(bspMatrix(random, units, units, blockRows, 256, columns, rate));
+    state.push_back(bspMatrix(random, units, units, blockRows, 256, columns, rate));
+  }
+  return gruNetwork(input, state);
+}
+
+}  // namespace
+
+TEST_CASE("chunks where reading takes longer than multiplying, or where loops are many") {
+  CHECK(chunkOf(stripes(1024, 256, 10, 10), Precision::F32) == 8);
+  // From the nearest cache: in few stripes nothing is gained; of many, the ends are not foreseen.
+  CHECK(chunkOf(stripes(1024, 256, 20, 301), Precision::BF16) == 1);
+  CHECK(chunkOf(stripes(1024, 32, 20, 301), Precision::BF16) == 8);
+  // Rows that share no pattern are not computed in stripes.
+  Random random(8);
+  std::vector<Matrix> single;
+  for (int gate = 0; gate < 3; ++gate) single.push_back(unstructured(random, 256, 256, 0.05));
+  CHECK(chunkOf(gruNetwork(single, single), Precision::BF16) == 1);
+}
+
+}  // namespace rtmc::passes::test
