@@ -6,7 +6,6 @@
 #include <map>
 #include <numeric>
 #include <optional>
-#include <set>
 #include <tuple>
 
 namespace rtmc::passes {
@@ -101,14 +100,17 @@ struct Orders {
 
   GateCells gateCells(Id child, uint32_t units) const {
     const std::vector<Cell> cells = cellsOf(child);
-    const std::set<Cell> distinct(cells.begin(), cells.end());
+    std::vector<Cell> distinct = cells;
+    std::sort(distinct.begin(), distinct.end());
+    distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
     GateCells gate{std::vector<uint32_t>(units, kDead), std::vector<uint32_t>(units, 0), 0,
                    static_cast<uint32_t>(distinct.size())};
     for (uint32_t slot = 0; slot < cells.size(); ++slot) {
       const uint32_t unit = program.spaces[child].order[slot];
       gate.anchor[unit] = cells[slot].anchor;
       if (cells[slot].anchor != kDead) gate.anchors = std::max(gate.anchors, cells[slot].anchor + 1);
-      gate.cell[unit] = 1 + static_cast<uint32_t>(std::distance(distinct.begin(), distinct.find(cells[slot])));
+      const auto at = std::lower_bound(distinct.begin(), distinct.end(), cells[slot]);
+      gate.cell[unit] = 1 + static_cast<uint32_t>(at - distinct.begin());
     }
     return gate;
   }
