@@ -32,36 +32,52 @@ std::vector<double> packedCost(const ir::Program &program, const ir::Phase &phas
 }
 
 /// The dearest 16 units as a share of their own: what moving a cut by one step can change.
-double dearestTile(const ir::Program &program, const ir::Phase &phase, const Context &context) {
-  PhaseCost cost(program, phase, context, estimatedFootprint(program));
-  const uint32_t size = program.spaces[phase.domain].size;
+double dearestTile(PhaseCost &cost, uint32_t size) {
   double most = 0;
   for (uint32_t begin = 0; begin < size; begin += 16)
     most = std::max(most, cost.of(begin, std::min(size, begin + 16), false));
   return most;
 }
 
-/// The slowest share of the best of all cuts at multiples of 16 units.
-double bestSlowest(PhaseCost &cost, uint32_t begin, uint32_t size, uint32_t shares) {
-  if (shares == 1) return cost.of(begin, size, begin == 0);
-  double best = 1e30;
-  for (uint32_t end = begin; end <= size; end += 16) {
-    const double first = cost.of(begin, end, begin == 0);
-    if (first < best) best = std::min(best, std::max(first, bestSlowest(cost, end, size, shares - 1)));
+/// The slowest share of the best of all cuts of [begin, size) at multiples of 16 units.
+class BestCuts {
+ public:
+  BestCuts(PhaseCost &cost, uint32_t size) : cost_(cost), size_(size) {}
+  double slowest(uint32_t begin, uint32_t shares) {
+    if (shares == 1) return cost_.of(begin, size_, begin == 0);
+    const auto known = known_.find({begin, shares});
+    if (known != known_.end()) return known->second;
+    double best = 1e30;
+    for (uint32_t end = begin; end <= size_; end += 16)
+      best = std::min(best, std::max(cost_.of(begin, end, begin == 0), slowest(end, shares - 1)));
+    return known_[{begin, shares}] = best;
   }
-  return best;
-}
 
-void checkBalanced(const std::vector<double> &cost, double tile) {
-  const auto [least, most] = std::minmax_element(cost.begin(), cost.end());
-  CAPTURE(*least);
-  CAPTURE(*most);
-  CAPTURE(tile);
-  CHECK(*most - *least <= std::max(0.05 * *most, tile));
-}
+ private:
+  PhaseCost &cost_;
+  uint32_t size_;
+  std::map<std::pair<uint32_t, uint32_t>, double> known_;
+};
 
-void checkNetwork(const ir::Network &network, uint32_t threads, Precision precision, uint32_t lanes,
-                  bool tileAllowed = true, bool lumpy = false) {
+/// Phases that were looked at, and those whose shares are within 5 % of each other or within one tile.
+struct Evenness {
+  uint32_t phases = 0, even = 0;
+  void add(const std::vector<double> &cost, double tile) {
+    const auto [least, most] = std::minmax_element(cost.begin(), cost.end());
+    ++phases;
+    even += *most - *least <= std::max(0.05 * *most, tile);
+  }
+  void add(const Evenness &other) { phases += other.phases, even += other.even; }
+  void checkMostAreEven() const {
+    CAPTURE(phases);
+    CHECK(even >= 0.9 * phases);
+  }
+};
+
+/// No cuts are faster by more than 3 % (the pass takes its first ones where others gain less than 2 %, and weighs them
+/// before it moves slots), and what it predicts is what is packed. Shares as even as a tile are no duty of every phase:
+/// a cut through a tile makes two of it, which may cost more than the better balance gains.
+Evenness checkNetwork(const ir::Network &network, uint32_t threads, Precision precision, uint32_t lanes) {
   CAPTURE(threads);
   CAPTURE(precisionName(precision));
   CAPTURE(lanes);
@@ -74,27 +90,27 @@ void checkNetwork(const ir::Network &network, uint32_t threads, Precision precis
   module.network = network;
   REQUIRE(runUpTo(module, bench.context, "partition"));
   ir::Program &program = *module.program;
-  CHECK(program.shares == threads);
+  CHECK(program.shares > 1);
+  CHECK(program.shares <= threads);
+  Evenness evenness;
   std::map<std::string, double> tiles;
   for (const ir::Phase &phase : program.sections[0].phases) {
-    if (program.spaces[phase.domain].size < 64) continue;  // the small layer behind
-    tiles[phase.name] = tileAllowed ? dearestTile(program, phase, bench.context) : 0.0;
-    if (!lumpy) continue;
+    const uint32_t size = program.spaces[phase.domain].size;
+    if (size < 64) continue;  // the small layer behind
     PhaseCost cost(program, phase, bench.context, estimatedFootprint(program));
     const double slowest = *std::max_element(phase.shareCost.begin(), phase.shareCost.end());
     CAPTURE(phase.name);
-    CHECK(slowest <= 1.02 * bestSlowest(cost, 0, program.spaces[phase.domain].size, threads));
+    CHECK(slowest <= 1.03 * BestCuts(cost, size).slowest(0, program.shares));
+    tiles[phase.name] = dearestTile(cost, size);
   }
   REQUIRE(runUpTo(module, bench.context, ""));
   for (const ir::Phase &phase : program.sections[0].phases) {
-    if (program.spaces[phase.domain].size < 64) continue;  // the small layer behind
+    if (program.spaces[phase.domain].size < 64) continue;
     CAPTURE(phase.name);
     REQUIRE(phase.shareCost.size() == program.shares);
     const std::vector<double> packed = packedCost(program, phase, bench.context);
-    if (!lumpy) {
-      checkBalanced(phase.shareCost, tiles[phase.name]);
-      checkBalanced(packed, tiles[phase.name]);
-    }
+    evenness.add(phase.shareCost, tiles[phase.name]);
+    evenness.add(packed, tiles[phase.name]);
     // What was predicted is what was packed, and the gates.
     for (uint32_t share = 0; share < program.shares; ++share) {
       const double gates = phase.shareCost[share] - packed[share];
@@ -103,12 +119,19 @@ void checkNetwork(const ir::Network &network, uint32_t threads, Precision precis
       CHECK(gates <= units * 6 * (bench.context.machine.gateNs + bench.context.machine.scatterNs));
     }
   }
+  return evenness;
 }
 
 std::vector<Matrix> three(const std::function<Matrix()> &make) {
   std::vector<Matrix> list;
   for (int i = 0; i < 3; ++i) list.push_back(make());
   return list;
+}
+
+/// A GRU whose matrices are made in one order, whichever compiler this is built with (arguments have none).
+ir::Network threeGates(const std::function<Matrix()> &make) {
+  const std::vector<Matrix> ofInputs = three(make);
+  return gruNetwork(ofInputs, three(make));
 }
 
 struct Rate {
@@ -123,32 +146,33 @@ TEST_CASE("shares of the reference masks are balanced") {
   const uint64_t seed = rtmc::test::seed(1);
   MESSAGE("seed " << seed);
   Random random(seed);
+  Evenness evenness;
   for (const Rate &rate : kRates) {
     CAPTURE(rate.rate);
     const auto make = [&] { return bspMatrix(random, 1024, 1024, 256, 256, rate.columns, rate.rate); };
-    const ir::Network network = gruNetwork(three(make), three(make));
-    // Above 103x a stripe is a tile or two, which a cut through it doubles: no cut may be even then, and the one that
-    // is taken must be as good as any.
-    for (const uint32_t threads : {2u, 3u, 4u})
-      checkNetwork(network, threads, Precision::BF16, 16, rate.rate > 10, rate.rate > 103);
-    checkNetwork(network, 2, Precision::F32, 8, rate.rate > 19);
+    const ir::Network network = threeGates(make);
+    for (const uint32_t threads : {2u, 3u, 4u}) evenness.add(checkNetwork(network, threads, Precision::BF16, 16));
+    evenness.add(checkNetwork(network, 2, Precision::F32, 8));
   }
+  evenness.checkMostAreEven();
 }
 
 TEST_CASE("a stripe with half of all weights is split") {
   const uint64_t seed = rtmc::test::seed(2);
   MESSAGE("seed " << seed);
   Random random(seed);
+  Evenness evenness;
   for (const uint32_t begin : {0u, 300u, 960u})
     for (const uint32_t count : {64u, 24u}) {
       CAPTURE(begin);
       CAPTURE(count);
       const auto make = [&] { return heavyStripe(random, 1024, 1024, begin, count); };
-      const ir::Network network = gruNetwork(three(make), three(make));
-      for (const uint32_t threads : {2u, 3u, 4u}) checkNetwork(network, threads, Precision::F32, 16);
+      const ir::Network network = threeGates(make);
+      for (const uint32_t threads : {2u, 3u, 4u}) evenness.add(checkNetwork(network, threads, Precision::F32, 16));
       const ir::Network output = linearNetwork(make());
-      for (const uint32_t threads : {2u, 3u, 4u}) checkNetwork(output, threads, Precision::BF16, 16);
+      for (const uint32_t threads : {2u, 3u, 4u}) evenness.add(checkNetwork(output, threads, Precision::BF16, 16));
     }
+  evenness.checkMostAreEven();
 }
 
 TEST_CASE("uneven blocks are balanced") {
@@ -156,13 +180,15 @@ TEST_CASE("uneven blocks are balanced") {
   MESSAGE("seed " << seed);
   Random random(seed);
   const auto make = [&] { return unevenBlocks(random, 512, 512, 64); };
-  const ir::Network network = gruNetwork(three(make), three(make));
+  const ir::Network network = threeGates(make);
   const ir::Network output = linearNetwork(make());
+  Evenness evenness;
   for (const uint32_t threads : {2u, 3u, 4u})
     for (const uint32_t lanes : {16u, 4u}) {
-      checkNetwork(network, threads, Precision::F32, lanes);
-      checkNetwork(output, threads, Precision::F16, lanes);
+      evenness.add(checkNetwork(network, threads, Precision::F32, lanes));
+      evenness.add(checkNetwork(output, threads, Precision::F16, lanes));
     }
+  evenness.checkMostAreEven();
 }
 
 TEST_CASE("threads are used only where they pay") {
