@@ -52,9 +52,10 @@ MatMulEmitter::MatMulEmitter(const ir::Program &program, Layout &layout, const T
 }
 
 std::string MatMulEmitter::addKernel(const ir::Weights &weights, const TileShape &shape, Unroll unroll,
-                                     uint32_t entries, bool halfLast) {
+                                     uint32_t entries, bool halfLast, bool chunk) {
   const Packed &packed = *weights.packed;
-  const KernelOptions options{unroll, entries, target_.traits.registers, true, halfLast};
+  if (chunk) addKernel(weights, shape, unroll, entries, halfLast, false);
+  const KernelOptions options{unroll, entries, target_.traits.registers, true, halfLast, chunk};
   std::string name = kernelFunctionName(shape, packed.precision, weights.schedule.accumulate, packed.columnWidth,
                                         packed.rowWidth, options);
   if (!known_.emplace(name, true).second) return name;
@@ -66,8 +67,8 @@ std::string MatMulEmitter::addKernel(const ir::Weights &weights, const TileShape
 
 namespace {
 
-/// For a chunk a kernel is called for each step in turn, so its weights should stay in the nearest cache meanwhile.
-/// Tiles with columns of their own are not taken apart: they are small.
+/// For a chunk a kernel that takes one step is called for each in turn, so its weights should stay in the nearest cache
+/// meanwhile. Tiles with columns of their own are not taken apart: they are small.
 uint32_t tilesOfACall(const TileShape &shape, uint64_t tileBytes) {
   constexpr uint64_t kNear = 16 * 1024;
   return shape.gather ? ~0u : static_cast<uint32_t>(std::max<uint64_t>(1, kNear / std::max<uint64_t>(1, tileBytes)));
@@ -79,12 +80,13 @@ void MatMulEmitter::addLooped(MatMulPlan &plan, const TileRun &run, uint32_t sha
   const Packed &packed = *plan.weights->packed;
   const bool unrolled = plan.unrolled.contains({run.shape, run.entries});
   const TileShape &shape = packed.shapes[run.shape];
+  const bool chunk = plan.forChunk && stepsAtOnce(shape, plan.weights->schedule.accumulate) > 1;
   const std::string name = addKernel(*plan.weights, shape, unrolled ? Unroll::Tile : Unroll::None,
-                                     unrolled ? run.entries : 0, halfLast(*plan.weights, shape, run.rows));
+                                     unrolled ? run.entries : 0, halfLast(*plan.weights, shape, run.rows), chunk);
   auto it = std::find_if(plan.kernels.begin(), plan.kernels.end(), [&](const auto &k) { return k.name == name; });
-  if (it == plan.kernels.end()) it = plan.kernels.insert(plan.kernels.end(), {name, shape, !unrolled, false, 0});
+  if (it == plan.kernels.end()) it = plan.kernels.insert(plan.kernels.end(), {name, shape, !unrolled, false, 0, chunk});
   RTMC_CHECK(plan.kernels.size() <= 256, "a matrix needs more than 256 kernels");
-  const uint32_t most = plan.forChunk ? tilesOfACall(shape, packed.tileBytes(run)) : run.tiles;
+  const uint32_t most = plan.forChunk && !chunk ? tilesOfACall(shape, packed.tileBytes(run)) : run.tiles;
   for (uint32_t tile = 0; tile < run.tiles; tile += most) {
     const uint32_t tiles = std::min(most, run.tiles - tile), firstRow = tile * shape.rows();
     const uint32_t rows = tiles == run.tiles ? run.rows : std::min(tiles * shape.rows(), run.rows - firstRow);
@@ -116,7 +118,7 @@ void MatMulEmitter::addFull(MatMulPlan &plan, const TileRun &run, uint32_t share
         columns,
         {Unroll::Full, run.entries, target_.traits.registers, mayInline, halfLast(*plan.weights, shape, rows)});
     functions_ += '\n';
-    plan.kernels.push_back({name, shape, false, true, 0});
+    plan.kernels.push_back({name, shape, false, true, 0, false});
     const uint64_t value = run.value + piece * packed.tileBytes(run);
     plan.calls.push_back({share, static_cast<uint32_t>(plan.kernels.size() - 1), value - plan.home->valueBase[share], 0,
                           run.row + firstRow, rows, run.entries, tiles});
@@ -145,7 +147,7 @@ void MatMulEmitter::joinRuns(MatMulPlan &plan) {
     if (known_.emplace(name, true).second)
       kernels_ += "\n" + joinedSource(kernel.shape, packed.precision, packed.columnWidth, options);
     auto it = std::find_if(plan.kernels.begin(), plan.kernels.end(), [&](const auto &k) { return k.name == name; });
-    if (it == plan.kernels.end()) it = plan.kernels.insert(it, {name, kernel.shape, true, false, runs});
+    if (it == plan.kernels.end()) it = plan.kernels.insert(it, {name, kernel.shape, true, false, runs, false});
     plan.calls[i].kernel = static_cast<uint32_t>(it - plan.kernels.begin());
     i += runs;
   }

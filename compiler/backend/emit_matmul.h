@@ -35,7 +35,8 @@ class MatMulEmitter {
 
  private:
   void emitMatrix(ir::Id weights, UnrollBudget &budget, Diagnostics &diagnostics);
-  std::string addKernel(const ir::Weights &, const ir::TileShape &, ir::Unroll, uint32_t entries, bool halfLast);
+  std::string addKernel(const ir::Weights &, const ir::TileShape &, ir::Unroll, uint32_t entries, bool halfLast,
+                        bool chunk);
   void addFull(MatMulPlan &, const ir::TileRun &, uint32_t share, size_t number, bool mayInline);
   void addLooped(MatMulPlan &, const ir::TileRun &, uint32_t share);
   void joinRuns(MatMulPlan &);

@@ -29,22 +29,27 @@ void emitAliases(Text &out, const MatMulPlan &plan) {
   }
 }
 
-std::string_view xOf(const MatMulPlan &plan) {
-  return plan.forChunk ? "x + step * xStride" : "x";
-}
-std::string_view yOf(const MatMulPlan &plan) {
-  return plan.forChunk ? "y + step * yStride" : "y";
+/// Where a run's call reads and writes, behind the tables: of its own step, or of all steps of a chunk.
+void addVectors(std::vector<std::string> &args, const MatMulPlan &plan, const MatMulPlan::Kernel &kernel,
+                const std::string &column, const std::string &row) {
+  const bool byStep = plan.forChunk && !kernel.chunk;
+  args.push_back((byStep ? "x + step * xStride" : "x") + column);
+  if (kernel.chunk) args.push_back("xStride");
+  args.push_back((byStep ? "y + step * yStride" : "y") + row);
+  if (kernel.chunk) args.insert(args.end(), {"yStride", "steps"});
 }
 
-/// The call of a run's kernel; for a chunk, once for each step while the run's weights are near.
-void emitKernelCall(Text &out, const MatMulPlan &plan, const std::string &kernel,
+/// The call of a run's kernel; for a chunk, once for each step while the run's weights are near, where the kernel does
+/// not take all of them.
+void emitKernelCall(Text &out, const MatMulPlan &plan, const MatMulPlan::Kernel &kernel,
                     const std::vector<std::string> &args) {
-  if (plan.forChunk) {
+  const bool byStep = plan.forChunk && !kernel.chunk;
+  if (byStep) {
     out.text("for (size_t step = 0; step < steps; step++) {");
     out.indent();
   }
-  appendCall(out, kernel, args, ";");
-  if (plan.forChunk) {
+  appendCall(out, kernel.name, args, ";");
+  if (byStep) {
     out.outdent();
     out.text("}");
   }
@@ -68,11 +73,11 @@ void emitRunCalls(Text &out, const MatMulPlan &plan, uint32_t shares) {
       if (!kernel.full && !kernel.shape.denseColumns) args.push_back(plus("columns", call.column));
       if (!kernel.full && kernel.takesEntries) args.push_back(std::to_string(call.entries));
       if (!kernel.full && !kernel.shape.partial) args.push_back(std::to_string(call.tiles));
-      args.push_back(plus(xOf(plan), kernel.shape.denseColumns && !kernel.full ? call.column : 0));
-      args.push_back(plus(yOf(plan), kernel.shape.indexed ? 0 : call.row));
+      addVectors(args, plan, kernel, plus("", kernel.shape.denseColumns && !kernel.full ? call.column : 0),
+                 plus("", kernel.shape.indexed ? 0 : call.row));
       if (kernel.shape.indexed) args.push_back(plus("rows", call.row));
       if (kernel.takesRowCount()) args.push_back(std::to_string(call.rows));
-      emitKernelCall(out, plan, kernel.name, args);
+      emitKernelCall(out, plan, kernel, args);
     }
   };
   emitAliases(out, plan);
@@ -143,8 +148,9 @@ void emitRunTable(Text &out, const MatMulPlan &plan, uint32_t shares, Layout &la
   out.indent();
   const auto emitCall = [&](const MatMulPlan::Kernel &kernel) {
     if (kernel.joined) {
-      emitKernelCall(out, plan, kernel.name,
-                     {"values", "columns", table + " + i", std::string(xOf(plan)), std::string(yOf(plan))});
+      std::vector<std::string> args = {"values", "columns", table + " + i"};
+      addVectors(args, plan, kernel, "", "");
+      emitKernelCall(out, plan, kernel, args);
       return;
     }
     std::vector<std::string> args = {"values + run.value"};
@@ -155,11 +161,11 @@ void emitRunTable(Text &out, const MatMulPlan &plan, uint32_t shares, Layout &la
       const std::string up = kernel.shape.indexed && rows > 1 ? fmt::format("(run.rows + {})", rows - 1) : "run.rows";
       args.push_back(rows == 1 ? up : fmt::format("{} / {}", up, rows));
     }
-    args.push_back(fmt::format("{}{}", xOf(plan), kernel.shape.denseColumns ? " + run.column" : ""));
-    args.push_back(fmt::format("{}{}", yOf(plan), kernel.shape.indexed ? "" : " + run.row"));
+    addVectors(args, plan, kernel, kernel.shape.denseColumns ? " + run.column" : "",
+               kernel.shape.indexed ? "" : " + run.row");
     if (kernel.shape.indexed) args.push_back("rows + run.row");
     if (kernel.takesRowCount()) args.push_back("run.rows");
-    emitKernelCall(out, plan, kernel.name, args);
+    emitKernelCall(out, plan, kernel, args);
   };
   if (plan.kernels.size() == 1) {
     emitCall(plan.kernels[0]);

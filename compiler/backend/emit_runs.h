@@ -29,6 +29,7 @@ struct MatMulPlan {
     bool takesEntries = true;
     bool full = false;
     uint32_t joined = 0;  // takes so many runs at once
+    bool chunk = false;   // takes all steps of a chunk
     bool takesRowCount() const { return shape.indexed || shape.partial; }
   };
   const ir::Weights *weights = nullptr;

@@ -23,6 +23,11 @@ bool KernelFacts::columnsAtOnce() const {
 }
 
 uint32_t KernelFacts::vectorsPerPass() const {
+  if (plan.steps > 1) {
+    const uint32_t most = (plan.registers >= 32 ? kSumsOfMany : kSumsOfFew) / (plan.steps * chains);
+    const uint32_t passes = (shape.vectors + most - 1) / most;
+    return (shape.vectors + passes - 1) / passes;
+  }
   const bool fits = shape.vectors <= kVectorsAtOnce && shape.vectors * chains + 4 < plan.registers;
   return fits && !half && shape.width == 1 ? std::max(kVectorsPerPass, shape.vectors) : kVectorsPerPass;
 }
@@ -60,8 +65,9 @@ std::string KernelFacts::valueOffset(uint32_t entry, uint32_t vector) const {
   return (entry == 0 ? "" : " + " + entriesBytes(entry)) + plus(ofVector);
 }
 
-std::string sumName(uint32_t chain, uint32_t vector) {
-  return fmt::format("{}{}", static_cast<char>('a' + chain), vector);
+std::string sumName(const KernelFacts &f, uint32_t chain, uint32_t vector, uint32_t step) {
+  const std::string name = fmt::format("{}{}", static_cast<char>('a' + chain), vector);
+  return f.plan.steps == 1 ? name : fmt::format("{}_{}", name, step);
 }
 
 }  // namespace rtmc::backend

@@ -9,6 +9,8 @@ namespace rtmc::backend {
 /// Vectors of rows that are summed at a time: with the chains, half of the registers. A tile of a few vectors more is
 /// summed at once where its sums leave room for two elements of x and two vectors of weights.
 constexpr uint32_t kVectorsPerPass = 4, kVectorsAtOnce = 6;
+/// Sums in registers of a kernel for several rows of x, which needs more elements of x at a time: of 32 and of 16.
+constexpr uint32_t kSumsOfMany = 24, kSumsOfFew = 8;
 /// F16x4: entries of one chain in half precision, and sums that the chains are added to by turns.
 constexpr uint32_t kHalfChain = 4, kHalfSums = 2;
 
@@ -28,10 +30,14 @@ struct KernelFacts {
   /// read as one word. Wider tiles lose more by taking it apart.
   bool columnsAtOnce() const;
   uint32_t vectorsPerPass() const;
+  /// A row of x and the row of y that belongs to it.
+  std::string xRow(uint32_t step) const { return plan.steps == 1 ? "x" : "in" + std::to_string(step); }
+  std::string yRow(uint32_t step) const { return plan.steps == 1 ? "y" : "out" + std::to_string(step); }
   /// Vectors in the last result of the last pass. Fewer than `width`: some result has fewer rows than lanes.
   uint32_t lastGroup() const;
 
   std::string vectorType() const;
+  std::string_view loadValue() const { return plan.precision == Precision::F16 ? "loadHalf" : "load"; }
   /// Lanes of vector j: half of them in the last one where the tile's rows need no more.
   uint32_t lanesOf(uint32_t j) const { return plan.halfLast && j + 1 == shape.vectors ? lanes / 2 : lanes; }
   /// The type that holds vector j in half precision and, where there is one before `end`, its neighbour.
@@ -45,6 +51,7 @@ struct KernelFacts {
 std::string_view indexType(ir::IndexWidth);
 /// " + 4", or nothing.
 std::string plus(uint64_t offset);
-std::string sumName(uint32_t chain, uint32_t vector);
+/// "a0": of chain 0 and vector 0; of several rows of x "a0_1", with the row.
+std::string sumName(const KernelFacts &, uint32_t chain, uint32_t vector, uint32_t step = 0);
 
 }  // namespace rtmc::backend

@@ -21,6 +21,7 @@ std::string kernelTitle(const KernelFacts &f) {
     text += fmt::format(".\n/// Entry k goes to sum k mod {}: {} sums per row hide the latency of the multiply-add.",
                         f.chains, f.chains);
   if (f.plan.joined) text += fmt::format("\n/// {} runs of equally many entries at once.", f.plan.joined);
+  if (f.plan.steps > 1) text += fmt::format("\n/// {} steps at once, and the rest one by one.", f.plan.steps);
   if (f.shape.gather) text += "\n/// Every lane has a column of its own.";
   return text;
 }
@@ -32,7 +33,9 @@ std::string kernelParameters(const KernelFacts &f) {
   if (!f.plan.entries) list.push_back("uint32_t entries");
   if (!f.plan.tiles && !f.shape.partial) list.push_back("uint32_t tiles");
   list.push_back(f.half ? "const rtm::simd::f16 *x" : "const float *x");
+  if (f.plan.steps > 1) list.push_back("size_t xStride");
   list.push_back("float *y");
+  if (f.plan.steps > 1) list.insert(list.end(), {"size_t yStride", "size_t steps"});
   if (f.shape.indexed) list.push_back(fmt::format("const {} *rows", indexType(f.plan.rowWidth)));
   if (f.shape.indexed || f.shape.partial) list.push_back("uint32_t rowCount");
   std::string text, line;

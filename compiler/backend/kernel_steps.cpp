@@ -52,6 +52,44 @@ class Steps {
   }
 
  private:
+  /// The weights of entry `index` and vector `vector`, of bf16 of two entries: `x[e]`, what entry e of them meets.
+  struct Adds {
+    uint32_t index, vector;
+    std::string type;    // of a vector of floats
+    std::string offset;  // behind w
+    uint32_t lanes;
+  };
+  template <class X>
+  TemplateValue weights(const Adds &a, X x) const {
+    TemplateValue v;
+    Values adds;
+    const std::string name = fmt::format("w{}_{}", a.index, a.vector);
+    const auto add = [&](uint32_t entry, const std::string &weight) {
+      for (uint32_t step = 0; step < f_.plan.steps; ++step) {
+        TemplateValue t;
+        t["sum"] = sumName(f_, (a.index + entry) % f_.chains, a.vector, step);
+        t["weight"] = weight;
+        t["x"] = x(entry, step);
+        adds.push_back(std::move(t));
+      }
+    };
+    const bool loaded = f_.bf16 || f_.plan.steps > 1;  // by a name, as it is used more than once
+    const std::string_view load = f_.bf16 ? "loadOnce" : f_.loadValue();
+    const std::string type = f_.bf16 ? fmt::format("u32x{}", a.lanes) : a.type;
+    const std::string value = fmt::format("{}<{}>(w{})", load, type, a.offset);
+    v["loaded"] = loaded ? name : "";
+    v["type"] = type;
+    v["load"] = value;
+    if (f_.bf16) {
+      add(0, fmt::format("lowBf16<{}>({})", a.type, name));
+      add(1, fmt::format("highBf16<{}>({})", a.type, name));
+    } else {
+      add(0, loaded ? name : value);
+    }
+    v["adds"] = std::move(adds);
+    return v;
+  }
+
   TemplateValue joinedStep(uint32_t index, uint32_t firstRun, uint32_t endRun, bool inRound) const {
     TemplateValue s;
     Values vectors;
@@ -63,19 +101,11 @@ class Steps {
       return fmt::format("broadcast<{}, {}>(x + {})", f_.vectorType(), f_.shape.width, column);
     };
     for (uint32_t run = firstRun; run < endRun; ++run) {
-      TemplateValue v;
-      v["V"] = f_.vectorType();
-      v["sum"] = sumName(index % f_.chains, run);
-      v["offset"] = fmt::format("{} + k * {}{}", run, f_.entriesBytes(1), f_.valueOffset(index, 0));
-      v["x"] = xOfRun(run, index);
-      if (f_.bf16) {
-        v["W"] = fmt::format("u32x{}", f_.lanes);
-        v["oddX"] = xOfRun(run, index + 1);
-        v["oddSum"] = sumName((index + 1) % f_.chains, run);
-        v["word"] = fmt::format("w{}_{}", index, run);
-      }
-      vectors.push_back(std::move(v));
+      const std::string offset = fmt::format("{} + k * {}{}", run, f_.entriesBytes(1), f_.valueOffset(index, 0));
+      vectors.push_back(weights({index, run, f_.vectorType(), offset, f_.lanes},
+                                [&](uint32_t entry, uint32_t) { return xOfRun(run, index + entry); }));
     }
+    s["xs"] = Values{};
     s["vectors"] = std::move(vectors);
     s["guard"] = fmt::format("k{} < entries", plus(index));
     return s;
@@ -94,9 +124,9 @@ class Steps {
     return index == 0 ? fmt::format("k * {}", f_.shape.width) : fmt::format("({}) * {}", entry, f_.shape.width);
   }
 
-  std::string xOf(uint32_t index, bool inRound) const {
+  std::string xOf(uint32_t index, bool inRound, uint32_t step) const {
     const std::string column = columnOf(index, inRound);
-    return column == "0" ? "x" : "x + " + column;
+    return column == "0" ? f_.xRow(step) : f_.xRow(step) + " + " + column;
   }
 
   std::string gatheredX(uint32_t index, uint32_t vector) const {
@@ -116,39 +146,31 @@ class Steps {
     return fmt::format("{}{{{}}}", f_.vectorType(), fmt::join(lanes, ", "));
   }
 
-  static std::string xName(uint32_t index) { return fmt::format("x{}", index); }
+  std::string xName(uint32_t index, uint32_t step) const {
+    return f_.plan.steps == 1 ? fmt::format("x{}", index) : fmt::format("x{}_{}", index, step);
+  }
 
   /// One entry, of bf16 two: what is read, and which sums it goes to.
   TemplateValue step(uint32_t index, uint32_t firstVector, uint32_t endVector, bool inRound) const {
     TemplateValue s;
-    const uint32_t chain = index % f_.chains;
-    s["name"] = xName(index);
-    s["oddName"] = xName(index + 1);
-    if (!f_.shape.gather) {
-      s["x"] = xOf(index, inRound);
-      if (f_.bf16) s["oddX"] = xOf(index + 1, inRound);
-    }
+    Values xs;  // one element for all vectors
+    for (uint32_t entry = index; !f_.shape.gather && entry < index + (f_.bf16 ? 2 : 1); ++entry)
+      for (uint32_t step = 0; step < f_.plan.steps; ++step) {
+        TemplateValue x;
+        x["name"] = xName(entry, step);
+        x["x"] = xOf(entry, inRound, step);
+        xs.push_back(std::move(x));
+      }
+    s["xs"] = std::move(xs);
     Values vectors;
     for (uint32_t j = firstVector; j < endVector; ++j) {
-      TemplateValue v;
       const bool whole = f_.lanesOf(j) == f_.lanes;
-      v["V"] = fmt::format("f32x{}", f_.lanesOf(j));
-      v["sum"] = sumName(chain, j);
-      v["offset"] = f_.valueOffset(index, j - firstVector);
-      if (!f_.shape.gather) {
-        v["x"] = whole ? xName(index) : fmt::format("lowHalf({})", xName(index));
-        if (f_.bf16) v["oddX"] = whole ? xName(index + 1) : fmt::format("lowHalf({})", xName(index + 1));
-      }
-      if (f_.bf16) {
-        v["W"] = fmt::format("u32x{}", f_.lanesOf(j));
-        v["oddSum"] = sumName((index + 1) % f_.chains, j);
-        v["word"] = fmt::format("w{}_{}", index, j);
-      }
-      if (f_.shape.gather) {
-        v["x"] = gatheredX(index, j);
-        if (f_.bf16) v["oddX"] = gatheredX(index + 1, j);
-      }
-      vectors.push_back(std::move(v));
+      const auto x = [&](uint32_t entry, uint32_t step) {
+        if (f_.shape.gather) return gatheredX(index + entry, j);
+        return whole ? xName(index + entry, step) : fmt::format("lowHalf({})", xName(index + entry, step));
+      };
+      vectors.push_back(weights(
+          {index, j, fmt::format("f32x{}", f_.lanesOf(j)), f_.valueOffset(index, j - firstVector), f_.lanesOf(j)}, x));
     }
     s["vectors"] = std::move(vectors);
     s["guard"] = fmt::format("k{} < entries", plus(index));
@@ -184,7 +206,7 @@ class Steps {
     }
     for (uint32_t j = firstVector; j < endVector; ++j) {
       TemplateValue v;
-      v["sum"] = sumName(sum, j);
+      v["sum"] = sumName(f_, sum, j);
       v["part"] = (j - firstVector) % 2;
       v["chain"] = chainName(j - (j - firstVector) % 2);
       vectors.push_back(std::move(v));

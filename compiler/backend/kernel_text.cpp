@@ -34,16 +34,14 @@ class Builder {
     v["rows"] = f_.shape.rows();
     v["sums"] = sums();
     v["gather"] = f_.shape.gather;
-    v["shared"] = !f_.shape.gather && !f_.plan.joined;  // one element of x for all vectors
     v["gatherTable"] = f_.shape.gather && !immediate;
     v["columnType"] = indexType(f_.plan.columnWidth);
     const uint32_t perPass = f_.vectorsPerPass();
     v["severalPasses"] = f_.shape.vectors > perPass;
     v["straight"] = straight;
-    v["step"] = f_.half ? "cpp/kernel_step_f16x4" : f_.bf16 ? "cpp/kernel_step_bf16" : "cpp/kernel_step_float";
+    v["step"] = f_.half ? "cpp/kernel_step_f16x4" : "cpp/kernel_step";
     v["V"] = f_.vectorType();
     v["width"] = f_.shape.width;
-    v["loadValue"] = f_.plan.precision == Precision::F16 ? "loadHalf" : "load";
     const bool firstOnly = straight && *f_.plan.entries <= (f_.bf16 ? 2 : 1);
     v["stride"] = !f_.perEntry && !firstOnly;
     v["paddedRows"] = f_.shape.rowStep == 1 ? std::string("size_t{rowCount}")
@@ -67,7 +65,9 @@ class Builder {
     for (uint32_t first = 0; first < f_.shape.vectors; first += perPass)
       passes.push_back(pass(first, std::min(f_.shape.vectors, first + perPass)));
     v["passes"] = std::move(passes);
-    return renderTemplate("cpp/kernel_matvec", v);
+    if (f_.plan.steps == 1) return renderTemplate("cpp/kernel_matvec", v);
+    addRowsOfX(v);
+    return renderTemplate("cpp/kernel_chunk", v);
   }
 
  private:
@@ -80,9 +80,31 @@ class Builder {
     addSums(v, 0, f_.plan.joined);
     addJoinedSteps(f_, v);
     std::vector<std::string> slots;
-    for (uint32_t j = 0; j < f_.plan.joined; ++j) slots.push_back(sumName(0, j));
+    for (uint32_t j = 0; j < f_.plan.joined; ++j) slots.push_back(sumName(f_, 0, j));
     v["sum"] = fmt::format("inRowOrder<{}>({})", f_.shape.width, folded(slots, f_.shape.width));
     return renderTemplate("cpp/kernel_joined", v);
+  }
+
+  /// Several rows of x: where they and their rows of y begin, and the call for those that are left.
+  void addRowsOfX(TemplateValue &v) const {
+    Values rows;
+    for (uint32_t step = 0; step < f_.plan.steps; ++step) {
+      TemplateValue r;
+      r["x"] = f_.xRow(step);
+      r["y"] = f_.yRow(step);
+      r["at"] = step == 0 ? std::string("step") : fmt::format("(step + {})", step);
+      rows.push_back(std::move(r));
+    }
+    v["rowsOfX"] = std::move(rows);
+    v["steps"] = f_.plan.steps;
+    v["single"] = f_.plan.single;
+    std::vector<std::string> arguments = {"values"};
+    if (!f_.shape.denseColumns) arguments.push_back("columns");
+    if (!f_.plan.entries) arguments.push_back("entries");
+    if (!f_.shape.partial) arguments.push_back("1");
+    arguments.insert(arguments.end(), {"x + step * xStride", "y + step * yStride"});
+    if (f_.shape.partial) arguments.push_back("rowCount");
+    v["singleArguments"] = fmt::format("{}", fmt::join(arguments, ", "));
   }
 
   TemplateValue pass(uint32_t first, uint32_t end) const {
@@ -100,23 +122,26 @@ class Builder {
   /// The sums of vectors first .. end-1, and how those of an entry's chains become one.
   void addSums(TemplateValue &p, uint32_t first, uint32_t end) const {
     std::string accumulators;
-    for (uint32_t c = 0; c < f_.chains; ++c) {
-      std::vector<std::string> names;
-      for (uint32_t j = first; j < end && f_.lanesOf(j) == f_.lanes; ++j) names.push_back(sumName(c, j) + "{}");
-      accumulators += fmt::format("{} {};\n", f_.vectorType(), fmt::join(names, ", "));
-      if (f_.lanesOf(end - 1) != f_.lanes)
-        accumulators += fmt::format("f32x{} {}{{}};\n", f_.lanesOf(end - 1), sumName(c, end - 1));
+    Values combined;
+    for (uint32_t step = 0; step < f_.plan.steps; ++step) {
+      const auto name = [&](uint32_t c, uint32_t j) { return sumName(f_, c, j, step); };
+      for (uint32_t c = 0; c < f_.chains; ++c) {
+        std::vector<std::string> names;
+        for (uint32_t j = first; j < end && f_.lanesOf(j) == f_.lanes; ++j) names.push_back(name(c, j) + "{}");
+        if (!names.empty()) accumulators += fmt::format("{} {};\n", f_.vectorType(), fmt::join(names, ", "));
+        if (f_.lanesOf(end - 1) != f_.lanes)
+          accumulators += fmt::format("f32x{} {}{{}};\n", f_.lanesOf(end - 1), name(c, end - 1));
+      }
+      for (uint32_t j = first; j < end; ++j) {
+        TemplateValue v;
+        v["name"] = name(0, j);
+        v["sum"] = f_.chains == 2
+                       ? fmt::format("{} + {}", name(0, j), name(1, j))
+                       : fmt::format("({} + {}) + ({} + {})", name(0, j), name(1, j), name(2, j), name(3, j));
+        combined.push_back(std::move(v));
+      }
     }
     p["accumulators"] = accumulators;
-    Values combined;
-    for (uint32_t j = first; j < end; ++j) {
-      TemplateValue v;
-      v["name"] = sumName(0, j);
-      v["sum"] = f_.chains == 2
-                     ? fmt::format("{} + {}", sumName(0, j), sumName(1, j))
-                     : fmt::format("({} + {}) + ({} + {})", sumName(0, j), sumName(1, j), sumName(2, j), sumName(3, j));
-      combined.push_back(std::move(v));
-    }
     p["combined"] = std::move(combined);
   }
 
@@ -128,23 +153,27 @@ class Builder {
   /// Sums of vectors first .. end-1 as vectors of whole rows in order.
   Values results(uint32_t first, uint32_t end) const {
     Values out;
+    for (uint32_t step = 0; step < f_.plan.steps; ++step) addResults(out, first, end, step);
+    return out;
+  }
+  void addResults(Values &out, uint32_t first, uint32_t end, uint32_t step) const {
     const uint32_t rowsPerVector = f_.shape.gather ? f_.lanes : f_.lanes / f_.shape.width;
     for (uint32_t j = first; j < end; j += f_.shape.width) {
       const uint32_t count = std::min(f_.shape.width, end - j);
       const uint32_t rows = f_.lanesOf(j) == f_.lanes ? count * rowsPerVector : f_.lanesOf(j);
       TemplateValue r;
       std::vector<std::string> slots(f_.shape.width);
-      for (uint32_t i = 0; i < count; ++i) slots[i] = sumName(0, j + i);
+      for (uint32_t i = 0; i < count; ++i) slots[i] = sumName(f_, 0, j + i, step);
       std::string sum = folded(slots, f_.shape.width);
       if (f_.shape.width > 1 && f_.shape.width < f_.lanes) sum = fmt::format("inRowOrder<{}>({})", f_.shape.width, sum);
       r["sum"] = sum;
+      r["y"] = f_.yRow(step);
       r["row"] = plus(j * rowsPerVector);
       r["minusRow"] = j == 0 ? std::string() : fmt::format(" - {}", j * rowsPerVector);
       r["rows"] = rows;
       r["whole"] = rows == f_.lanes;
       out.push_back(std::move(r));
     }
-    return out;
   }
 
   /// simd_lanes.h: halves the partial sums until one per row is left. Slots without a vector repeat their partner.

@@ -19,6 +19,11 @@ bool straight(const KernelOptions &options) {
 
 }  // namespace
 
+uint32_t stepsAtOnce(const TileShape &shape, ir::Accumulate accumulate) {
+  if (shape.indexed || shape.gather || shape.width > 1 || accumulate != ir::Accumulate::F32) return 1;
+  return shape.vectors == 1 ? 4 : 2;
+}
+
 std::string kernelFunctionName(const TileShape &shape, Precision precision, ir::Accumulate accumulate,
                                IndexWidth columnWidth, IndexWidth rowWidth, const KernelOptions &options) {
   std::string name = ir::kernelName(precision, accumulate, shape, straight(options) ? Unroll::Tile : Unroll::None);
@@ -26,6 +31,7 @@ std::string kernelFunctionName(const TileShape &shape, Precision precision, ir::
   if (!shape.denseColumns) name += fmt::format("_c{}", 8 * bytesOf(columnWidth));
   if (shape.indexed) name += fmt::format("_r{}", 8 * bytesOf(rowWidth));
   if (straight(options)) name += fmt::format("_e{}", options.entries);
+  if (options.chunk) name += fmt::format("_s{}", stepsAtOnce(shape, accumulate));
   return name;
 }
 
@@ -41,6 +47,13 @@ std::string kernelSource(const TileShape &shape, Precision precision, ir::Accumu
   plan.registers = options.registers;
   plan.halfLast = options.halfLast;
   if (straight(options)) plan.entries = options.entries;
+  if (options.chunk) {
+    plan.steps = stepsAtOnce(shape, accumulate);
+    RTMC_CHECK(plan.steps > 1, "a shape whose steps are multiplied together");
+    KernelOptions single = options;
+    single.chunk = false;
+    plan.single = kernelFunctionName(shape, precision, accumulate, columnWidth, rowWidth, single);
+  }
   return kernelText(plan);
 }
 

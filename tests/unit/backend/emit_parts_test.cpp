@@ -203,7 +203,7 @@ TEST_CASE("gates whose values lie in runs of units") {
   }
 }
 
-TEST_CASE("runs of several tiles, taken apart for a chunk of steps") {
+TEST_CASE("runs of several tiles for a chunk of steps, two at once and a last one") {
   Random random(test::seed(14));
   const auto none = [](uint32_t, uint32_t) { return false; };
   for (const std::string &cpu : runnableCpus()) {
@@ -216,7 +216,7 @@ TEST_CASE("runs of several tiles, taken apart for a chunk of steps") {
       options.precision = precision;
       options.chunk = 3;
       ir::Network network = partlyConstant(random, 208, true, none, 512);
-      check(network, options, "y + step * yStride + 64", ir::Unroll::Tile);
+      check(network, options, "_s2(values", ir::Unroll::Tile);
     }
   }
 }

@@ -23,7 +23,14 @@ class ProgramWriter {
            ir::Unroll unroll = ir::Unroll::None, uint32_t entries = 0, IndexWidth columns = IndexWidth::U16,
            IndexWidth rows = IndexWidth::U16, bool halfLast = false) {
     if (shape.partial && shape.rows() == 1) return;  // nothing is a part of it
-    const KernelOptions options{unroll, entries, isa_.registers, true, halfLast};
+    addOne(shape, precision, accumulate, unroll, entries, columns, rows, halfLast, false);
+    if (unroll != ir::Unroll::Full && backend::stepsAtOnce(shape, accumulate) > 1)
+      addOne(shape, precision, accumulate, unroll, entries, columns, rows, halfLast, true);
+  }
+
+  void addOne(const TileShape &shape, Precision precision, Accumulate accumulate, ir::Unroll unroll, uint32_t entries,
+              IndexWidth columns, IndexWidth rows, bool halfLast, bool chunk) {
+    const KernelOptions options{unroll, entries, isa_.registers, true, halfLast, chunk};
     const bool full = unroll == ir::Unroll::Full;
     std::string name = backend::kernelFunctionName(shape, precision, accumulate, columns, rows, options);
     if (full) name = "full_" + name;
@@ -43,20 +50,22 @@ class ProgramWriter {
     if (!full && !shape.denseColumns) args += fmt::format(", static_cast<const {} *>(columns)", indexType(columns));
     if (unroll == ir::Unroll::None) args += ", entries";
     if (!full && !shape.partial) args += ", tiles";
-    args += fmt::format(", static_cast<const {} *>(x), y", half ? "rtm::simd::f16" : "float");
+    args += fmt::format(", static_cast<const {} *>(x){}, y{}", half ? "rtm::simd::f16" : "float",
+                        chunk ? ", kXStride" : "", chunk ? ", kYStride, steps" : "");
     if (shape.indexed) args += fmt::format(", static_cast<const {} *>(rows)", indexType(rows));
     if (shape.indexed || shape.partial) args += ", rowCount";
     kernels_ += fmt::format(
         "RTM_TARGET static void call_{}([[maybe_unused]] const unsigned char *values, [[maybe_unused]] const void "
         "*columns, [[maybe_unused]] uint32_t entries, [[maybe_unused]] uint32_t tiles, [[maybe_unused]] const void *x, "
-        "float *y, [[maybe_unused]] const void *rows, [[maybe_unused]] uint32_t rowCount) {{\n  {}({});\n}}\n\n",
+        "float *y, [[maybe_unused]] uint32_t steps, [[maybe_unused]] const void *rows, [[maybe_unused]] uint32_t "
+        "rowCount) {{\n  {}({});\n}}\n\n",
         name, name, args);
     static constexpr const char *kNames[] = {"kF32", "kF16", "kBf16"};
-    table_ +=
-        fmt::format("    {{\"{}\", call_{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}}},\n", name, name,
-                    half ? "kF16x4" : kNames[static_cast<int>(precision)], shape.lanes, shape.width, shape.vectors,
-                    shape.indexed, shape.partial, shape.rowStep, shape.denseColumns, shape.gather, bytesOf(columns),
-                    bytesOf(rows), unroll == ir::Unroll::None ? -1 : static_cast<int>(entries), full, halfLast);
+    table_ += fmt::format("    {{\"{}\", call_{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}}},\n",
+                          name, name, half ? "kF16x4" : kNames[static_cast<int>(precision)], shape.lanes, shape.width,
+                          shape.vectors, shape.indexed, shape.partial, shape.rowStep, shape.denseColumns, shape.gather,
+                          bytesOf(columns), bytesOf(rows), unroll == ir::Unroll::None ? -1 : static_cast<int>(entries),
+                          full, halfLast, chunk);
     count_++;
   }
 

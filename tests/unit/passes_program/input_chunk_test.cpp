@@ -27,7 +27,7 @@ ir::Network stripes(uint32_t units, uint32_t blockRows, double columns, double r
 }  // namespace
 
 TEST_CASE("chunks where reading takes longer than multiplying, or where loops are many") {
-  CHECK(chunkOf(stripes(1024, 256, 10, 10), Precision::F32) == 8);
+  CHECK(chunkOf(stripes(1024, 256, 10, 10), Precision::BF16) == 8);
   // From the nearest cache: in few stripes nothing is gained; of many, the ends are not foreseen.
   CHECK(chunkOf(stripes(1024, 256, 20, 301), Precision::BF16) == 1);
   CHECK(chunkOf(stripes(1024, 32, 20, 301), Precision::BF16) == 8);
@@ -36,6 +36,21 @@ TEST_CASE("chunks where reading takes longer than multiplying, or where loops ar
   std::vector<Matrix> single;
   for (int gate = 0; gate < 3; ++gate) single.push_back(unstructured(random, 256, 256, 0.05));
   CHECK(chunkOf(gruNetwork(single, single), Precision::BF16) == 1);
+}
+
+TEST_CASE("chunks of more steps where weights lie far away and rows are few beside them") {
+  Random random(9);
+  const auto dense = [&](uint32_t units) {
+    std::vector<Matrix> gates;
+    for (int gate = 0; gate < 3; ++gate) gates.push_back(denseMatrix(random, units, units));
+    return gruNetwork(gates, gates);
+  };
+  // 25 MB and, in the L1, 98 KB.
+  CHECK(chunkOf(dense(1024), Precision::F32) == 32);
+  CHECK(chunkOf(dense(64), Precision::F32) <= 8);
+  // As far away, but what is kept for 16 steps would be more than an eighth of the weights.
+  const ir::Network pruned = stripes(2048, 256, 16, 40);
+  CHECK(chunkOf(pruned, Precision::F32) == 8);
 }
 
 }  // namespace rtmc::passes::test

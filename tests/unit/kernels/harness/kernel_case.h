@@ -6,7 +6,7 @@
 
 /// Any kernel, whatever its own arguments are; unused ones are ignored.
 typedef void (*KernelCall)(const unsigned char *values, const void *columns, uint32_t entries, uint32_t tiles,
-                           const void *x, float *y, const void *rows, uint32_t rowCount);
+                           const void *x, float *y, uint32_t steps, const void *rows, uint32_t rowCount);
 
 enum KernelPrecision { kF32, kF16, kBf16, kF16x4 };
 
@@ -22,6 +22,7 @@ struct KernelCase {
   int32_t entries;  // -1: any
   bool full;        // columns are compiled in: columnOf(entry), one tile
   bool halfLast;    // for rows that need half of the last vector
+  bool chunk;       // takes any number of steps, kXStride and kYStride floats apart; others take one
 };
 
 extern const KernelCase kKernelCases[];
@@ -31,6 +32,8 @@ extern const uint32_t kKernelCaseCount;
 constexpr uint32_t fullRows(uint32_t tileRows) {
   return tileRows / 2 + 1 < tileRows ? tileRows / 2 + 1 : tileRows - 1;
 }
+
+constexpr uint32_t kXStride = 256, kYStride = 400;
 
 /// Elements of x that columns come from, and the column of an entry (of a row's entry where lanes gather).
 constexpr uint32_t kColumns = 211;

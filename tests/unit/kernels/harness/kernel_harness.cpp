@@ -157,28 +157,44 @@ struct Checker {
   }
 
   void run(uint32_t entries, uint32_t tiles, const std::vector<uint32_t> &rows) {
+    for (const uint32_t steps : {1u, 2u, 3u, 4u, 5u, 8u, 11u})
+      if (steps == 1 || k.chunk) run(entries, tiles, rows, steps);
+  }
+
+  void run(uint32_t entries, uint32_t tiles, const std::vector<uint32_t> &rows, uint32_t steps) {
     const std::vector<unsigned char> values = pack(rows, tiles, entries), columns = packColumns(rows, tiles, entries);
     std::vector<unsigned char> rowTable;
     if (k.indexed)
       for (uint32_t row : rows) putIndex(rowTable, k.rowBytes, row);
-    const std::vector<float> x = makeX(entries, rows);
+    std::vector<float> x = makeX(entries, rows);
     std::vector<uint16_t> xHalf;
     for (float v : x) xHalf.push_back(std::isnan(v) ? 0x7e00 : toHalf(v));
 
+    // Step s is the first one divided by 2 to the s, and so must its results be.
+    const size_t width = x.size();
+    x.resize((steps - 1) * kXStride + width, NAN);
     const uint32_t first = k.indexed ? 0 : rows.front();
-    std::vector<float> y(kRows + 96, kGuard);
-    for (uint32_t row : rows) y[32 + row] = uniform(row, 2, 5);
+    std::vector<float> y((steps - 1) * kYStride + kRows + 96, kGuard);
+    for (uint32_t s = 0; s < steps; s++) {
+      for (size_t i = 0; s > 0 && i < width; i++) x[s * kXStride + i] = std::ldexp(x[i], -static_cast<int>(s));
+      for (uint32_t row : rows) y[s * kYStride + 32 + row] = std::ldexp(uniform(row, 2, 5), -static_cast<int>(s));
+    }
     // Values lie as packed programs lay them: aligned to one vector of them.
     const size_t align = (k.partial ? k.rowStep : k.lanes) * (half() ? 2 : 4);
     auto *const memory = static_cast<unsigned char *>(std::aligned_alloc(64, (values.size() + 191) / 64 * 64));
     std::memcpy(memory + align, values.data(), values.size());
     k.call(memory + align, columns.data(), entries, tiles,
-           k.precision == kF16x4 ? (const void *)xHalf.data() : x.data(), y.data() + 32 + first, rowTable.data(),
+           k.precision == kF16x4 ? (const void *)xHalf.data() : x.data(), y.data() + 32 + first, steps, rowTable.data(),
            static_cast<uint32_t>(rows.size()));
     std::free(memory);
 
     std::vector<bool> covered(y.size());
-    for (uint32_t row : rows) covered[32 + row] = true, check(entries, row, y[32 + row]);
+    for (uint32_t s = 0; s < steps; s++)
+      for (uint32_t row : rows) {
+        const size_t at = s * kYStride + 32 + row;
+        covered[at] = true;
+        check(entries, row, std::ldexp(y[at], static_cast<int>(s)));
+      }
     for (size_t i = 0; i < y.size(); i++)
       if (!covered[i] && y[i] != kGuard)
         fail("written beside its rows", entries, static_cast<uint32_t>(i), y[i], kGuard);
