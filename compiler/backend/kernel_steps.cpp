@@ -52,22 +52,23 @@ class Steps {
   }
 
  private:
-  /// The weights of entry `index` and vector `vector`, of bf16 of two entries: `x[e]`, what entry e of them meets.
-  struct Adds {
-    uint32_t index, vector;
-    std::string type;    // of a vector of floats
-    std::string offset;  // behind w
+  /// Where a vector of weights stands, and the sums that it goes to.
+  struct Place {
+    uint32_t index, vector;  // entry, of bf16 the first of two
+    std::string type;        // of a vector of floats
+    std::string offset;      // behind w
     uint32_t lanes;
   };
+  /// Its multiply-adds: one for each step, of bf16 two. `x(e, step)`: what its entry e meets.
   template <class X>
-  TemplateValue weights(const Adds &a, X x) const {
+  TemplateValue weights(const Place &at, X x) const {
     TemplateValue v;
     Values adds;
-    const std::string name = fmt::format("w{}_{}", a.index, a.vector);
+    const std::string name = fmt::format("w{}_{}", at.index, at.vector);
     const auto add = [&](uint32_t entry, const std::string &weight) {
       for (uint32_t step = 0; step < f_.plan.steps; ++step) {
         TemplateValue t;
-        t["sum"] = sumName(f_, (a.index + entry) % f_.chains, a.vector, step);
+        t["sum"] = sumName(f_, (at.index + entry) % f_.chains, at.vector, step);
         t["weight"] = weight;
         t["x"] = x(entry, step);
         adds.push_back(std::move(t));
@@ -75,14 +76,14 @@ class Steps {
     };
     const bool loaded = f_.bf16 || f_.plan.steps > 1;  // by a name, as it is used more than once
     const std::string_view load = f_.bf16 ? "loadOnce" : f_.loadValue();
-    const std::string type = f_.bf16 ? fmt::format("u32x{}", a.lanes) : a.type;
-    const std::string value = fmt::format("{}<{}>(w{})", load, type, a.offset);
+    const std::string type = f_.bf16 ? fmt::format("u32x{}", at.lanes) : at.type;
+    const std::string value = fmt::format("{}<{}>(w{})", load, type, at.offset);
     v["loaded"] = loaded ? name : "";
     v["type"] = type;
     v["load"] = value;
     if (f_.bf16) {
-      add(0, fmt::format("lowBf16<{}>({})", a.type, name));
-      add(1, fmt::format("highBf16<{}>({})", a.type, name));
+      add(0, fmt::format("lowBf16<{}>({})", at.type, name));
+      add(1, fmt::format("highBf16<{}>({})", at.type, name));
     } else {
       add(0, loaded ? name : value);
     }

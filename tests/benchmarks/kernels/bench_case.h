@@ -19,6 +19,7 @@ struct BenchCase {
   uint32_t rowStep;
   bool denseColumns, gather;
   uint32_t rows, tiles, entries;
+  uint32_t steps;  // of one call, all of the same x and y; a kernel for chunks takes several
 };
 
 struct BenchSet {

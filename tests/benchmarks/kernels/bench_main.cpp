@@ -75,6 +75,7 @@ void timeCase(benchmark::State &state, const BenchSet &set, const BenchCase &ben
   Times times{};
   for (auto _ : state) {
     times = timeByTurns(set, data.values(), data.bytes(), [&] { data.run(); });
+    times.kernel /= benchCase.steps;
     state.SetIterationTime(times.kernel);
   }
   const double ns = times.kernel * 1e9;

@@ -32,16 +32,26 @@ const Isa kIsas[] = {{"sse2", "SSE2", "sse2", 4, 16},
 /// A stripe as RTMobile's masks leave it at 10x and at 29x: kept columns per block of 256.
 constexpr uint32_t kLong = 104, kShort = 26;
 constexpr uint32_t kStripeRows = 64;
+constexpr uint32_t kSteps = 8;  // of a chunk
 
 class SetWriter {
  public:
   explicit SetWriter(const Isa &isa) : isa_(isa) {}
 
-  /// `rows`: of a stripe; 0: one tile.
+  /// `rows`: of a stripe; 0: one tile. Also for a chunk of steps, where there is such a kernel.
   void add(const TileShape &shape, Precision precision, uint32_t entries, uint32_t rows = 0,
            Unroll unroll = Unroll::None) {
+    addOne(shape, precision, entries, rows, unroll, 1);
     const Accumulate accumulate = isa_.half ? Accumulate::F16x4 : Accumulate::F32;
-    const KernelOptions options{unroll, entries, isa_.registers};
+    if (unroll == Unroll::None && backend::stepsAtOnce(shape, accumulate) > 1)
+      addOne(shape, precision, entries, rows, unroll, kSteps);
+  }
+
+  void addOne(const TileShape &shape, Precision precision, uint32_t entries, uint32_t rows, Unroll unroll,
+              uint32_t steps) {
+    const Accumulate accumulate = isa_.half ? Accumulate::F16x4 : Accumulate::F32;
+    KernelOptions options{unroll, entries, isa_.registers};
+    options.chunk = steps > 1;
     const std::string function =
         backend::kernelFunctionName(shape, precision, accumulate, IndexWidth::U16, IndexWidth::U16, options);
     if (known_.insert(function).second)
@@ -52,7 +62,9 @@ class SetWriter {
     if (!shape.denseColumns) arguments += ", columns";
     if (unroll == Unroll::None) arguments += ", entries";
     if (!shape.partial) arguments += ", tiles";
-    arguments += fmt::format(", static_cast<const {} *>(x), y", isa_.half ? "rtm::simd::f16" : "float");
+    arguments += fmt::format(", static_cast<const {} *>(x){}, y", isa_.half ? "rtm::simd::f16" : "float",
+                             steps > 1 ? ", 0" : "");
+    if (steps > 1) arguments += fmt::format(", 0, {}", steps);
     if (shape.indexed) arguments += ", rows";
     if (shape.indexed || shape.partial) arguments += ", rowCount";
     kernels_ += fmt::format(
@@ -60,11 +72,11 @@ class SetWriter {
         "*columns, [[maybe_unused]] uint32_t entries, [[maybe_unused]] uint32_t tiles, const void *x, float *y, "
         "[[maybe_unused]] const uint16_t *rows, [[maybe_unused]] uint32_t rowCount) {{\n  {}({});\n}}\n\n",
         count_, function, arguments);
-    table_ +=
-        fmt::format("    {{\"{}/{}x{}\", call{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}}},\n",
-                    ir::kernelName(precision, accumulate, shape, unroll), rows, entries * shape.width, count_,
-                    static_cast<uint32_t>(precision), isa_.half, shape.lanes, shape.width, shape.vectors, shape.indexed,
-                    shape.partial, shape.rowStep, shape.denseColumns, shape.gather, rows, tiles, entries);
+    table_ += fmt::format("    {{\"{}/{}x{}\", call{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}}},\n",
+                          ir::kernelName(precision, accumulate, shape, unroll) + (steps > 1 ? "_s" : ""), rows,
+                          entries * shape.width, count_, static_cast<uint32_t>(precision), isa_.half, shape.lanes,
+                          shape.width, shape.vectors, shape.indexed, shape.partial, shape.rowStep, shape.denseColumns,
+                          shape.gather, rows, tiles, entries, steps);
     ++count_;
   }
 

@@ -192,6 +192,28 @@ RTM_TARGET void adding() {
 }
 #endif
 
+/// Parts of every length, at every place in a line of floats: what is behind them is neither read into lanes nor
+/// written.
+template <class V>
+RTM_TARGET void parts() {
+  constexpr int n = Of<V>::lanes;
+  float line[3 * n], lanes[n], v[n];
+  for (int i = 0; i < n; i++) v[i] = static_cast<float>(i + 1);
+  for (int at = 0; at <= n; at++)
+    for (int count = 0; count <= n; count++) {
+      for (int i = 0; i < 3 * n; i++) line[i] = static_cast<float>(100 + i);
+      store(lanes, loadPartial<V>(line + at, static_cast<uint32_t>(count)));
+      for (int i = 0; i < n; i++) expect(lanes[i] == (i < count ? line[at + i] : 0), "loadPartial", count, lanes[i]);
+      storePartial(line + at, load<V>(v), static_cast<uint32_t>(count));
+      for (int i = 0; i < 3 * n; i++)
+        expect(line[i] == (i >= at && i < at + count ? v[i - at] : static_cast<float>(100 + i)), "storePartial", count,
+               line[i]);
+      addUpTo<n>(count, line + at, load<V>(v));
+      for (int i = at; i < at + n; i++)
+        expect(line[i] == (i < at + count ? 2 * v[i - at] : static_cast<float>(100 + i)), "addUpTo", count, line[i]);
+    }
+}
+
 // ---- 16 bits
 
 float fromHalf(uint16_t h) {
@@ -323,6 +345,7 @@ template <class V>
 void all(uint64_t stride) {
   specialValues<V>();
   memory<V>();
+  parts<V>();
   multiplyAdd<V>();
   halves<V>(stride);
 #if RTM_SIMD_LANES >= 4
