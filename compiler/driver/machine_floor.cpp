@@ -4,6 +4,8 @@
 #include <llvm/Support/FormatVariadic.h>
 
 #include <map>
+#include <set>
+#include <vector>
 
 namespace rtmc::driver {
 namespace {
@@ -30,14 +32,39 @@ uint64_t liveGatesOf(const ir::Program &program) {
   return gates;
 }
 
-/// Of footprintOf(): weights of sections that run per chunk.
-uint64_t chunkBytesOf(const ir::Program &program) {
-  uint64_t bytes = 0;
-  for (ir::Id id = 0; id < program.weights.size(); ++id) {
-    const ir::Weights &weights = program.weights[id];
-    if (runsPerChunk(program, id)) bytes += weights.nonzeros * bytesOf(weights.schedule.precision);
+/// Of footprintOf(), by section: weights count where they are first multiplied with.
+std::vector<uint64_t> bytesOfSections(const ir::Program &program) {
+  std::vector<uint64_t> bytes;
+  std::set<ir::Id> met;
+  for (const ir::Section &section : program.sections) {
+    bytes.push_back(0);
+    for (const ir::Phase &phase : section.phases)
+      for (const ir::Operation &operation : phase.ops) {
+        const auto *product = std::get_if<ir::MatMul>(&operation);
+        if (!product || !met.insert(product->weights).second) continue;
+        const ir::Weights &weights = program.weights[product->weights];
+        bytes.back() += weights.nonzeros * bytesOf(weights.schedule.precision);
+      }
+    bytes.back() /= program.shares;
   }
-  return bytes / program.shares;
+  return bytes;
+}
+
+/// ns in which a step of several that are computed together reads what it needs. Each section runs for all of them
+/// before the next: it fetches its weights from where all lie, once, and then finds them where its own fit.
+double readingNs(const ir::Program &program, const passes::Machine &machine, uint64_t footprint, double together) {
+  const auto gbps = [&](uint64_t bytes) { return machine.readGbps(std::max<uint64_t>(bytes, 64)); };
+  const double far = gbps(footprint);
+  if (far <= 0) return 0;
+  const std::vector<uint64_t> sections = bytesOfSections(program);
+  double ns = 0;
+  for (size_t i = 0; i < sections.size(); ++i) {
+    const double bytes = static_cast<double>(sections[i]);
+    ns += bytes / far / together;
+    if (program.sections[i].kind != ir::SectionKind::PerChunk)
+      ns += bytes / std::max(far, gbps(sections[i])) * (1 - 1 / together);
+  }
+  return ns;
 }
 
 /// Multiply-adds per ns of one core in the arithmetic that the precision allows.
@@ -103,10 +130,8 @@ Floor floorOf(const ir::Program &program, const passes::Machine &machine, uint32
   floor.footprintBytes = footprintOf(program);
   floor.liveGates = liveGatesOf(program);
   const double shares = program.shares;
-  const double gbps = machine.readGbps(std::max<uint64_t>(floor.footprintBytes, 64));
   const double together = std::min(program.chunk, stepsPerCall);
-  const double shared = static_cast<double>(chunkBytesOf(program)) * (1 - 1 / together);
-  if (gbps > 0) floor.bandwidthUs = (static_cast<double>(floor.footprintBytes) - shared) / gbps / 1000;
+  floor.bandwidthUs = readingNs(program, machine, floor.footprintBytes, together) / 1000;
   for (const ir::Weights &weights : program.weights) {
     floor.multiplyAddUs +=
         static_cast<double>(weights.nonzeros) / peakOf(machine, weights.schedule.precision) / shares / 1000;

@@ -27,8 +27,8 @@ struct Floor {
 };
 /// Bytes of kept weights that one thread of the program reads per step; no padding, no indices.
 uint64_t footprintOf(const ir::Program &);
-/// Of one step where each call runs `stepsPerCall`: weights that a chunk of steps shares need to be read but once for
-/// it.
+/// Of one step where each call runs `stepsPerCall`. In a chunk of steps, weights that the steps share need to be read
+/// but once for it, and the others lie from the second step on where those of their own section fit.
 Floor floorOf(const ir::Program &, const passes::Machine &, uint32_t stepsPerCall);
 
 }  // namespace rtmc::driver
