@@ -18,6 +18,8 @@ constexpr uint32_t kChunk = 8, kMost = 32;
 /// How much of the weights' bytes the rows of a larger chunk may take, and what twice the steps must be predicted to
 /// save of the products' time. The prediction counts bytes alone, and as much again is saved (ADR 0021).
 constexpr double kRows = 1.0 / 8, kLeastOfMore = 0.005;
+/// Several threads wait for each other once more per layer: not worth it below so many ns of products (ADR 0011, 0021).
+constexpr double kLongNs = 100e3;
 /// Rows for every step cost something as well: what is gained must be more than this share.
 constexpr double kLeastGain = 0.015;
 /// Of reading and multiplying, the shorter one hides behind the longer one but for this share.
@@ -131,10 +133,10 @@ uint32_t inputChunk(const Network &network, const Context &context) {
   const Counts counts = countsOf(network, context.target.lanes);
   if (!network.causal() || counts.inputs == 0) return 1;
   if (options.chunk != 0) return options.chunk;
-  // Several threads wait for each other rather than for weights, and would wait once more: measured in ADR 0011.
   // Half-precision sums copy x step by step.
-  if (options.threads > 1 || (options.precision == Precision::F16 && context.target.halfArithmetic)) return 1;
+  if (options.precision == Precision::F16 && context.target.halfArithmetic) return 1;
   const Products products(counts, context.machine, options.precision);
+  if (options.threads > 1 && static_cast<double>(counts.all) * products.each() < kLongNs) return 1;
   const double reading = static_cast<double>(counts.inputs) * (products.each() - products.together(kChunk));
   const double ends = kEndNs * (1 - 1.0 / kChunk) * std::max(0.0, static_cast<double>(counts.loops) - kForeseen) -
                       kSectionNs * static_cast<double>(counts.layers);

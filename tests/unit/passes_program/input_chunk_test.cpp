@@ -7,10 +7,11 @@
 namespace rtmc::passes::test {
 namespace {
 
-uint32_t chunkOf(const ir::Network &network, Precision precision) {
+uint32_t chunkOf(const ir::Network &network, Precision precision, uint32_t threads = 1) {
   Bench bench(16);
   bench.context.machine = shippedMachine("znver5", "x86_64-unknown-linux-gnu");
   bench.context.options.precision = precision;
+  bench.context.options.threads = threads;
   return inputChunk(network, bench.context);
 }
 
@@ -51,6 +52,9 @@ TEST_CASE("chunks of more steps where weights lie far away and rows are few besi
   // As far away, but what is kept for 16 steps would be more than an eighth of the weights.
   const ir::Network pruned = stripes(2048, 256, 16, 40);
   CHECK(chunkOf(pruned, Precision::F32) == 8);
+  // Threads meet once more for each layer.
+  CHECK(chunkOf(dense(1024), Precision::F32, 2) == 32);
+  CHECK(chunkOf(pruned, Precision::F32, 2) == 1);
 }
 
 }  // namespace rtmc::passes::test
