@@ -29,6 +29,8 @@ constexpr uint64_t kInL1 = 16 * 1024;
 /// each step; and what a layer's second section costs a step, which counts where nothing is gained in reading. Zen 5,
 /// as much as was gained at the least (ADR 0020).
 constexpr double kForeseen = 48, kEndNs = 4, kSectionNs = 12;
+/// What reading alone must gain for a layer: a call of one step gains nothing, and pays for the second section.
+constexpr double kLeastReadingNs = 24;
 
 struct Counts {
   uint64_t inputs = 0;  // kept weights of recurrent layers' products of x
@@ -140,6 +142,7 @@ uint32_t inputChunk(const Network &network, const Context &context) {
   const double reading = static_cast<double>(counts.inputs) * (products.each() - products.together(kChunk));
   const double ends = kEndNs * (1 - 1.0 / kChunk) * std::max(0.0, static_cast<double>(counts.loops) - kForeseen) -
                       kSectionNs * static_cast<double>(counts.layers);
+  if (ends <= 0 && reading < kLeastReadingNs * static_cast<double>(counts.layers)) return 1;
   const double all = static_cast<double>(counts.all);
   if (reading + std::max(0.0, ends) <= kLeastGain * all * products.each()) return 1;
   const double mostRows = kRows * all * static_cast<double>(bytesOf(options.precision));
