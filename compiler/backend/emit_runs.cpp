@@ -29,27 +29,31 @@ void emitAliases(Text &out, const MatMulPlan &plan) {
   }
 }
 
+/// For a chunk, a kernel that does not take all of its steps is called once for each.
+bool byStep(const MatMulPlan &plan, const MatMulPlan::Kernel &kernel) {
+  return plan.forChunk && !kernel.chunk;
+}
+
 /// Where a run's call reads and writes, behind the tables: of its own step, or of all steps of a chunk.
 void addVectors(std::vector<std::string> &args, const MatMulPlan &plan, const MatMulPlan::Kernel &kernel,
                 const std::string &column, const std::string &row) {
-  const bool byStep = plan.forChunk && !kernel.chunk;
-  args.push_back((byStep ? "x + step * xStride" : "x") + column);
+  const bool each = byStep(plan, kernel);
+  args.push_back((each ? "x + step * xStride" : "x") + column);
   if (kernel.chunk) args.push_back("xStride");
-  args.push_back((byStep ? "y + step * yStride" : "y") + row);
+  args.push_back((each ? "y + step * yStride" : "y") + row);
   if (kernel.chunk) args.insert(args.end(), {"yStride", "steps"});
 }
 
-/// The call of a run's kernel; for a chunk, once for each step while the run's weights are near, where the kernel does
-/// not take all of them.
+/// The call of a run's kernel; step by step while the run's weights are near.
 void emitKernelCall(Text &out, const MatMulPlan &plan, const MatMulPlan::Kernel &kernel,
                     const std::vector<std::string> &args) {
-  const bool byStep = plan.forChunk && !kernel.chunk;
-  if (byStep) {
+  const bool each = byStep(plan, kernel);
+  if (each) {
     out.text("for (size_t step = 0; step < steps; step++) {");
     out.indent();
   }
   appendCall(out, kernel.name, args, ";");
-  if (byStep) {
+  if (each) {
     out.outdent();
     out.text("}");
   }

@@ -65,9 +65,9 @@ class Builder {
     for (uint32_t first = 0; first < f_.shape.vectors; first += perPass)
       passes.push_back(pass(first, std::min(f_.shape.vectors, first + perPass)));
     v["passes"] = std::move(passes);
-    if (f_.plan.steps == 1) return renderTemplate("cpp/kernel_matvec", v);
-    addRowsOfX(v);
-    return renderTemplate("cpp/kernel_chunk", v);
+    v["tile"] = f_.plan.steps == 1 ? "cpp/kernel_tile" : "cpp/kernel_chunk_tile";
+    if (f_.plan.steps > 1) addRowsOfX(v);
+    return renderTemplate("cpp/kernel_matvec", v);
   }
 
  private:

@@ -96,9 +96,8 @@ class Products {
     const double convert = precision == Precision::F16    ? machine.convertGopsF16
                            : precision == Precision::BF16 ? machine.convertGopsBf16
                                                           : machine.fmaGops32;
-    const double widened = 1 / std::min(machine.fmaGops32, convert), plain = 1 / machine.fmaGops32;
-    multiply_ = widened;
-    multiplyTogether_ = plain + (widened - plain) / 2;  // two steps share what is widened
+    multiply_ = 1 / std::min(machine.fmaGops32, convert);
+    multiplyTogether_ = (multiply_ + 1 / machine.fmaGops32) / 2;  // two steps share what is widened
     far_ = readNs(counts.all);
     near_ = bytes_ / machine.readGbps(kInL1);
   }
