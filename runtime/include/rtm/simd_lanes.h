@@ -234,6 +234,31 @@ RTM_INLINE void addFirst(float *y, V v) {
 }
 #endif
 
+#if RTM_SIMD_LANES >= 4
+/// y[0 .. n) += the first n lanes of v, n below their number: by halves, for units without masks. A loop over lanes
+/// costs a tile with few rows a tenth of its time (ADR 0022).
+RTM_INLINE void addBelow(int n, float *y, f32x4 v) {
+  if (n & 2) {
+    y[0] += v[0];
+    y[1] += v[1];
+    y += 2;
+    v = RTM_SHUFFLE(v, v, 2, 3, 2, 3);
+  }
+  if (n & 1) y[0] += v[0];
+}
+#if RTM_SIMD_LANES >= 8
+RTM_INLINE void addBelow(int n, float *y, f32x8 v) {
+  f32x4 part = lowHalf(v);
+  if (n & 4) {
+    store(y, load<f32x4>(y) + part);
+    y += 4;
+    part = highHalf(v);
+  }
+  addBelow(n & 3, y, part);
+}
+#endif
+#endif
+
 /// y[0 .. n) += the first n lanes of v, but at most `rows` of them, and none where n is not positive.
 template <int rows, class V>
 RTM_INLINE void addUpTo(int n, float *y, V v) {
@@ -248,9 +273,13 @@ RTM_INLINE void addUpTo(int n, float *y, V v) {
       return;
     }
 #endif
-    float sums[lanes];
-    store(sums, v);
-    for (int i = 0; i < n; i++) y[i] += sums[i];
+    if constexpr (lanes == 8 || lanes == 4) {
+      addBelow(n, y, v);
+    } else {
+      float sums[lanes];
+      store(sums, v);
+      for (int i = 0; i < n; i++) y[i] += sums[i];
+    }
   }
 }
 
