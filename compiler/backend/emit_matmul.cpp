@@ -7,6 +7,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
 
 namespace rtmc::backend {
 namespace {
@@ -51,18 +54,39 @@ MatMulEmitter::MatMulEmitter(const ir::Program &program, Layout &layout, const T
   }
 }
 
-std::string MatMulEmitter::addKernel(const ir::Weights &weights, const TileShape &shape, Unroll unroll,
-                                     uint32_t entries, bool halfLast, bool chunk) {
-  const Packed &packed = *weights.packed;
-  if (chunk) addKernel(weights, shape, unroll, entries, halfLast, false);
-  const KernelOptions options{unroll, entries, target_.traits.registers, true, halfLast, chunk};
-  std::string name = kernelFunctionName(shape, packed.precision, weights.schedule.accumulate, packed.columnWidth,
-                                        packed.rowWidth, options);
-  if (!known_.emplace(name, true).second) return name;
-  if (!kernels_.empty()) kernels_ += '\n';
-  kernels_ +=
-      kernelSource(shape, packed.precision, weights.schedule.accumulate, packed.columnWidth, packed.rowWidth, options);
-  return name;
+/// The kernel's place among those of the matrix; its name is made here.
+uint32_t MatMulEmitter::addKernel(MatMulPlan &plan, MatMulPlan::Kernel kernel) const {
+  const Packed &packed = *plan.weights->packed;
+  kernel.options.registers = target_.traits.registers;
+  kernel.name = kernel.joined
+                    ? joinedName(kernel.shape, packed.precision, packed.columnWidth, kernel.options, kernel.joined)
+                    : kernelFunctionName(kernel.shape, packed.precision, plan.weights->schedule.accumulate,
+                                         packed.columnWidth, packed.rowWidth, kernel.options);
+  auto it =
+      std::find_if(plan.kernels.begin(), plan.kernels.end(), [&](const auto &k) { return k.name == kernel.name; });
+  if (it == plan.kernels.end()) it = plan.kernels.insert(it, std::move(kernel));
+  RTMC_CHECK(plan.kernels.size() <= 256, "a matrix needs more than 256 kernels");
+  return static_cast<uint32_t>(it - plan.kernels.begin());
+}
+
+void MatMulEmitter::emitKernel(const MatMulPlan &plan, const MatMulPlan::Kernel &kernel) {
+  if (kernel.full) return;  // a run's own function
+  const Packed &packed = *plan.weights->packed;
+  const ir::Accumulate accumulate = plan.weights->schedule.accumulate;
+  const auto add = [&](const std::string &name, const KernelOptions &options) {
+    if (!known_.emplace(name, true).second) return;
+    if (!kernels_.empty()) kernels_ += '\n';
+    kernels_ += kernel.joined ? joinedSource(kernel.shape, packed.precision, packed.columnWidth, options, kernel.joined)
+                              : kernelSource(kernel.shape, packed.precision, accumulate, packed.columnWidth,
+                                             packed.rowWidth, options);
+  };
+  if (kernel.options.chunk) {  // which calls the one for a single step
+    KernelOptions single = kernel.options;
+    single.chunk = false;
+    add(kernelFunctionName(kernel.shape, packed.precision, accumulate, packed.columnWidth, packed.rowWidth, single),
+        single);
+  }
+  add(kernel.name, kernel.options);
 }
 
 namespace {
@@ -76,23 +100,24 @@ uint32_t tilesOfACall(const TileShape &shape, uint64_t tileBytes) {
 
 }  // namespace
 
-void MatMulEmitter::addLooped(MatMulPlan &plan, const TileRun &run, uint32_t share) {
+void MatMulEmitter::addLooped(MatMulPlan &plan, uint32_t number, uint32_t share) {
   const Packed &packed = *plan.weights->packed;
+  const TileRun &run = packed.runs[number];
   const bool unrolled = plan.unrolled.contains({run.shape, run.entries});
   const TileShape &shape = packed.shapes[run.shape];
   const bool chunk = plan.forChunk && stepsAtOnce(shape, plan.weights->schedule.accumulate) > 1;
-  const std::string name = addKernel(*plan.weights, shape, unrolled ? Unroll::Tile : Unroll::None,
-                                     unrolled ? run.entries : 0, halfLast(*plan.weights, shape, run.rows), chunk);
-  auto it = std::find_if(plan.kernels.begin(), plan.kernels.end(), [&](const auto &k) { return k.name == name; });
-  if (it == plan.kernels.end()) it = plan.kernels.insert(plan.kernels.end(), {name, shape, !unrolled, false, 0, chunk});
-  RTMC_CHECK(plan.kernels.size() <= 256, "a matrix needs more than 256 kernels");
+  const KernelOptions options{.unroll = unrolled ? Unroll::Tile : Unroll::None,
+                              .entries = unrolled ? run.entries : 0,
+                              .halfLast = halfLast(*plan.weights, shape, run.rows),
+                              .chunk = chunk};
+  const uint32_t kernel = addKernel(plan, {.shape = shape, .options = options, .takesEntries = !unrolled});
   const uint32_t most = plan.forChunk && !chunk ? tilesOfACall(shape, packed.tileBytes(run)) : run.tiles;
   for (uint32_t tile = 0; tile < run.tiles; tile += most) {
     const uint32_t tiles = std::min(most, run.tiles - tile), firstRow = tile * shape.rows();
     const uint32_t rows = tiles == run.tiles ? run.rows : std::min(tiles * shape.rows(), run.rows - firstRow);
-    plan.calls.push_back({share, static_cast<uint32_t>(it - plan.kernels.begin()),
-                          run.value + tile * packed.tileBytes(run) - plan.home->valueBase[share], run.column,
-                          run.row + firstRow, rows, run.entries, tiles});
+    plan.calls.push_back({share, kernel, run.value + tile * packed.tileBytes(run) - plan.home->valueBase[share],
+                          run.column, run.row + firstRow, rows, run.entries, tiles,
+                          static_cast<uint32_t>(ir::valuesPerEntry(shape, rows)), number});
   }
 }
 
@@ -118,39 +143,109 @@ void MatMulEmitter::addFull(MatMulPlan &plan, const TileRun &run, uint32_t share
         columns,
         {Unroll::Full, run.entries, target_.traits.registers, mayInline, halfLast(*plan.weights, shape, rows)});
     functions_ += '\n';
-    plan.kernels.push_back({name, shape, false, true, 0, false});
+    plan.kernels.push_back({.name = name, .shape = shape, .takesEntries = false, .full = true});
     const uint64_t value = run.value + piece * packed.tileBytes(run);
     plan.calls.push_back({share, static_cast<uint32_t>(plan.kernels.size() - 1), value - plan.home->valueBase[share], 0,
-                          run.row + firstRow, rows, run.entries, tiles});
+                          run.row + firstRow, rows, run.entries, tiles, 0, static_cast<uint32_t>(number)});
   }
 }
 
-/// Runs that follow each other in a table and may go through a kernel for several of them do.
+namespace {
+
+/// Whether no row belongs to two runs, so that they may be multiplied in any order.
+bool rowsApart(const std::vector<RunCall> &calls) {
+  std::vector<std::pair<uint32_t, uint32_t>> ranges;
+  for (const RunCall &call : calls) ranges.emplace_back(call.row, call.row + call.rows);
+  std::sort(ranges.begin(), ranges.end());
+  for (size_t i = 1; i < ranges.size(); ++i)
+    if (ranges[i].first < ranges[i - 1].second) return false;
+  return true;
+}
+
+/// Bytes of each share's values, from where the share's begin.
+std::vector<uint64_t> valueBytes(const MatMulPlan &plan) {
+  const Packed &packed = *plan.weights->packed;
+  std::vector<uint64_t> bytes(packed.shareBegin.size() - 1, 0);
+  for (size_t share = 0; share < bytes.size(); ++share)
+    for (uint32_t i = packed.shareBegin[share]; i < packed.shareBegin[share + 1]; ++i)
+      bytes[share] = std::max(bytes[share], packed.readEndOf(packed.runs[i]) - plan.home->valueBase[share]);
+  return bytes;
+}
+
+}  // namespace
+
+/// Runs that may go through a kernel for several of them do; those of stripes change places for it.
 void MatMulEmitter::joinRuns(MatMulPlan &plan) {
   const Packed &packed = *plan.weights->packed;
-  for (size_t i = 0; i < plan.calls.size();) {
-    const RunCall first = plan.calls[i];
-    const MatMulPlan::Kernel kernel = plan.kernels[first.kernel];
-    const uint32_t runs =
-        kernel.takesEntries ? joinedRuns(kernel.shape, plan.weights->schedule.accumulate, packed.columnWidth) : 0;
-    const auto fits = [&](const RunCall &call) {
-      return call.share == first.share && call.kernel == first.kernel && call.entries == first.entries &&
-             call.tiles == 1;
-    };
-    const auto begin = plan.calls.begin() + static_cast<ptrdiff_t>(i);
-    if (runs == 0 || plan.calls.size() - i < runs || !std::all_of(begin, begin + runs, fits)) {
+  const std::vector<uint64_t> readable = valueBytes(plan);
+  struct Together {
+    TileShape shape;
+    std::vector<uint32_t> counts;  // none: goes alone
+    RunCall call;
+    size_t place = 0;
+    bool sameAs(const Together &other) const {
+      return shape == other.shape && counts == other.counts && call.share == other.call.share &&
+             call.entries == other.call.entries;
+    }
+  };
+  const auto of = [&](const RunCall &call) {
+    const MatMulPlan::Kernel &kernel = plan.kernels[call.kernel];
+    Together one{kernel.shape, {}, call, 0};
+    if (!kernel.takesEntries || kernel.options.chunk || call.tiles != 1) return one;
+    const TileShape shape = joinedShape(kernel.shape, target_.traits.lanes);
+    const uint64_t lanes = uint64_t{shape.vectors} * shape.lanes;
+    const uint64_t end = call.value + packed.tileBytes(packed.runs[call.run]) +
+                         (lanes - call.perEntry) * ir::laneBytes(packed.precision);
+    if (end > readable[call.share]) return one;
+    one.counts =
+        joinedRuns(kernel.shape, plan.weights->schedule.accumulate, packed.columnWidth, target_.traits.registers);
+    if (!one.counts.empty()) one.shape = shape;
+    return one;
+  };
+  std::vector<Together> runs;
+  for (const RunCall &call : plan.calls) runs.push_back(of(call));
+  if (rowsApart(plan.calls)) {
+    // Stripes follow the first one that they may go with.
+    std::map<std::tuple<uint32_t, uint32_t, uint32_t>, size_t> firsts;
+    for (size_t i = 0; i < runs.size(); ++i) {
+      runs[i].place = i;
+      if (runs[i].counts.empty() || runs[i].shape.width > 1) continue;
+      const RunCall &call = runs[i].call;
+      runs[i].place = firsts.emplace(std::tuple(call.share, runs[i].shape.vectors, call.entries), i).first->second;
+    }
+    std::stable_sort(runs.begin(), runs.end(), [](const auto &a, const auto &b) { return a.place < b.place; });
+  }
+  for (size_t i = 0; i < runs.size(); ++i) plan.calls[i] = runs[i].call;
+  for (size_t i = 0; i < runs.size();) {
+    const auto count = std::find_if(runs[i].counts.begin(), runs[i].counts.end(), [&](uint32_t n) {
+      return n <= runs.size() - i &&
+             std::all_of(runs.begin() + static_cast<ptrdiff_t>(i), runs.begin() + static_cast<ptrdiff_t>(i + n),
+                         [&](const Together &other) { return other.sameAs(runs[i]); });
+    });
+    if (count == runs[i].counts.end()) {
       ++i;
       continue;
     }
-    const KernelOptions options{Unroll::None, 0, target_.traits.registers, true, false};
-    const std::string name = joinedName(kernel.shape, packed.precision, packed.columnWidth, options);
-    if (known_.emplace(name, true).second)
-      kernels_ += "\n" + joinedSource(kernel.shape, packed.precision, packed.columnWidth, options);
-    auto it = std::find_if(plan.kernels.begin(), plan.kernels.end(), [&](const auto &k) { return k.name == name; });
-    if (it == plan.kernels.end()) it = plan.kernels.insert(it, {name, kernel.shape, true, false, runs, false});
-    plan.calls[i].kernel = static_cast<uint32_t>(it - plan.kernels.begin());
-    i += runs;
+    plan.calls[i].kernel = addKernel(plan, {.shape = runs[i].shape, .joined = *count});
+    i += *count;
   }
+}
+
+/// Kernels that nothing calls any more go; the text of the others is added where it is new.
+void MatMulEmitter::emitKernels(MatMulPlan &plan) {
+  std::vector<uint32_t> places(plan.kernels.size(), ~0u);
+  std::vector<MatMulPlan::Kernel> called;
+  for (size_t i = 0; i < plan.calls.size(); i += std::max(1u, called[plan.calls[i].kernel].joined)) {
+    uint32_t &place = places[plan.calls[i].kernel];
+    if (place == ~0u) {
+      place = static_cast<uint32_t>(called.size());
+      called.push_back(plan.kernels[plan.calls[i].kernel]);
+      emitKernel(plan, called.back());
+    }
+    const uint32_t runs = std::max(1u, called[place].joined);
+    for (size_t j = i; j < i + runs; ++j) plan.calls[j].kernel = place;
+  }
+  plan.kernels = std::move(called);
 }
 
 void MatMulEmitter::emitMatrix(ir::Id id, UnrollBudget &budget, Diagnostics &diagnostics) {
@@ -169,7 +264,7 @@ void MatMulEmitter::emitMatrix(ir::Id id, UnrollBudget &budget, Diagnostics &dia
       if (unroll == Unroll::Full) {
         addFull(plan, run, share, i, budget.mayInline());
       } else {
-        addLooped(plan, run, share);
+        addLooped(plan, i, share);
       }
     }
   }
@@ -177,10 +272,11 @@ void MatMulEmitter::emitMatrix(ir::Id id, UnrollBudget &budget, Diagnostics &dia
   names_[id] = plan.function;
   Text out;
   const bool table = unroll != Unroll::Full && plan.calls.size() > kExplicitRuns;
+  joinRuns(plan);
+  emitKernels(plan);
+  usesRunTable_ |= table || joinsRuns(plan);
   Text body(1);
   if (table) {
-    usesRunTable_ = true;
-    joinRuns(plan);
     emitRunTable(body, plan, program_.shares, layout_);
   } else {
     emitRunCalls(body, plan, program_.shares);

@@ -35,10 +35,11 @@ class MatMulEmitter {
 
  private:
   void emitMatrix(ir::Id weights, UnrollBudget &budget, Diagnostics &diagnostics);
-  std::string addKernel(const ir::Weights &, const ir::TileShape &, ir::Unroll, uint32_t entries, bool halfLast,
-                        bool chunk);
+  uint32_t addKernel(MatMulPlan &, MatMulPlan::Kernel) const;
+  void emitKernel(const MatMulPlan &, const MatMulPlan::Kernel &);
+  void emitKernels(MatMulPlan &);
   void addFull(MatMulPlan &, const ir::TileRun &, uint32_t share, size_t number, bool mayInline);
-  void addLooped(MatMulPlan &, const ir::TileRun &, uint32_t share);
+  void addLooped(MatMulPlan &, uint32_t number, uint32_t share);
   void joinRuns(MatMulPlan &);
 
   const ir::Program &program_;

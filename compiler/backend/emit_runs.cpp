@@ -31,7 +31,7 @@ void emitAliases(Text &out, const MatMulPlan &plan) {
 
 /// For a chunk, a kernel that does not take all of its steps is called once for each.
 bool byStep(const MatMulPlan &plan, const MatMulPlan::Kernel &kernel) {
-  return plan.forChunk && !kernel.chunk;
+  return plan.forChunk && !kernel.options.chunk;
 }
 
 /// Where a run's call reads and writes, behind the tables: of its own step, or of all steps of a chunk.
@@ -39,9 +39,25 @@ void addVectors(std::vector<std::string> &args, const MatMulPlan &plan, const Ma
                 const std::string &column, const std::string &row) {
   const bool each = byStep(plan, kernel);
   args.push_back((each ? "x + step * xStride" : "x") + column);
-  if (kernel.chunk) args.push_back("xStride");
+  if (kernel.options.chunk) args.push_back("xStride");
   args.push_back((each ? "y + step * yStride" : "y") + row);
-  if (kernel.chunk) args.insert(args.end(), {"yStride", "steps"});
+  if (kernel.options.chunk) args.insert(args.end(), {"yStride", "steps"});
+}
+
+/// A descriptor in the text, as `Run` in the generated source has it.
+std::string runText(const RunCall &call) {
+  return fmt::format("{{{}, {}, {}, {}, {}, {}, {}}}", call.value, call.column, call.row, call.rows, call.perEntry,
+                     call.entries, call.kernel);
+}
+constexpr std::string_view kRunFields = "value, column, row, rows, values of an entry, entries, kernel";
+
+/// The same as bytes, in the order of its fields.
+void appendRun(std::vector<uint8_t> &out, const RunCall &call) {
+  RTMC_CHECK(call.value <= ~0u && call.rows < (1u << 24) && call.perEntry < 256 && call.entries < (1u << 24),
+             "a run does not fit its descriptor");
+  for (const uint32_t field : {static_cast<uint32_t>(call.value), call.column, call.row}) append32(out, field);
+  append32(out, call.rows | call.perEntry << 24);
+  append32(out, call.entries | call.kernel << 24);
 }
 
 /// The call of a run's kernel; step by step while the run's weights are near.
@@ -61,6 +77,10 @@ void emitKernelCall(Text &out, const MatMulPlan &plan, const MatMulPlan::Kernel 
 
 }  // namespace
 
+bool joinsRuns(const MatMulPlan &plan) {
+  return std::any_of(plan.kernels.begin(), plan.kernels.end(), [](const auto &kernel) { return kernel.joined != 0; });
+}
+
 std::string plus(std::string_view base, uint64_t offset) {
   return offset == 0 ? std::string(base) : fmt::format("{} + {}", base, offset);
 }
@@ -70,9 +90,32 @@ void emitRunCalls(Text &out, const MatMulPlan &plan, uint32_t shares) {
   const auto emitShare = [&](uint32_t share) {
     if (home.values[share].empty()) return;
     out.line("const auto &values = w.{};", home.values[share]);
-    for (const RunCall &call : plan.calls) {
+    std::vector<std::string> together;
+    for (size_t i = 0; i < plan.calls.size(); ++i)
+      if (const uint32_t runs = plan.calls[i].share == share ? plan.kernels[plan.calls[i].kernel].joined : 0; runs) {
+        for (size_t j = i; j < i + runs; ++j) together.push_back(runText(plan.calls[j]));
+        i += runs - 1;
+      }
+    if (!together.empty()) {
+      out.line("static constexpr Run kRuns[] = {{  // multiplied together: {}", kRunFields);
+      out.indent();
+      appendList(out, together);
+      out.outdent();
+      out.text("};");
+    }
+    size_t described = 0;
+    for (size_t i = 0; i < plan.calls.size(); ++i) {
+      const RunCall &call = plan.calls[i];
       if (call.share != share) continue;
       const MatMulPlan::Kernel &kernel = plan.kernels[call.kernel];
+      if (kernel.joined) {
+        std::vector<std::string> args = {"values", "columns", plus("kRuns", described)};
+        addVectors(args, plan, kernel, "", "");
+        emitKernelCall(out, plan, kernel, args);
+        described += kernel.joined;
+        i += kernel.joined - 1;
+        continue;
+      }
       std::vector<std::string> args = {plus("values", call.value)};
       if (!kernel.full && !kernel.shape.denseColumns) args.push_back(plus("columns", call.column));
       if (!kernel.full && kernel.takesEntries) args.push_back(std::to_string(call.entries));
@@ -102,30 +145,20 @@ void emitRunTable(Text &out, const MatMulPlan &plan, uint32_t shares, Layout &la
   emitAliases(out, plan);
   if (plan.calls.size() > kInlineRuns) {
     std::vector<uint8_t> bytes;
-    for (const RunCall &call : plan.calls) {
-      RTMC_CHECK(call.value <= ~0u && call.entries < (1u << 24), "a run does not fit its descriptor");
-      for (const uint32_t field : {static_cast<uint32_t>(call.value), call.column, call.row, call.rows}) {
-        append32(bytes, field);
-      }
-      append32(bytes, call.entries | call.kernel << 24);
-    }
+    for (const RunCall &call : plan.calls) appendRun(bytes, call);
     const std::string member = layout.members.unique(home.name + "_runs");
     layout.blob.add("Run", kRunBytes, member, bytes, plan.weights->name);
     table = "w." + member;
   } else {
-    out.text("static constexpr Run kRuns[] = {  // value, column, row, rows, entries, kernel");
+    out.line("static constexpr Run kRuns[] = {{  // {}", kRunFields);
     out.indent();
     std::vector<std::string> items;
-    for (const RunCall &call : plan.calls) {
-      items.push_back(fmt::format("{{{}, {}, {}, {}, {}, {}}}", call.value, call.column, call.row, call.rows,
-                                  call.entries, call.kernel));
-    }
+    for (const RunCall &call : plan.calls) items.push_back(runText(call));
     appendList(out, items);
     out.outdent();
     out.text("};");
   }
-  const bool joined =
-      std::any_of(plan.kernels.begin(), plan.kernels.end(), [](const MatMulPlan::Kernel &k) { return k.joined != 0; });
+  const bool joined = joinsRuns(plan);
   if (shares == 1) {
     out.line("const unsigned char *const values = w.{};", home.values[0]);
     if (joined) {

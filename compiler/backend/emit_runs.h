@@ -2,6 +2,7 @@
 // Refuses to own: which kernels and runs there are (backend/emit_matmul.h).
 #pragma once
 
+#include "backend/kernels.h"
 #include "backend/layout.h"
 #include "backend/text.h"
 #include "backend/unroll_budget.h"
@@ -19,17 +20,19 @@ struct RunCall {
   uint32_t kernel = 0;  // index into MatMulPlan::kernels
   uint64_t value = 0;   // bytes behind the share's values
   uint32_t column = 0, row = 0, rows = 0, entries = 0, tiles = 1;
+  uint32_t perEntry = 0;  // values of an entry
+  uint32_t run = 0;       // of the packed matrix
 };
 
 /// What one matrix needs: its kernels and, in order, the calls of them.
 struct MatMulPlan {
   struct Kernel {
-    std::string name;
-    ir::TileShape shape;
+    std::string name = {};
+    ir::TileShape shape = {};
+    KernelOptions options = {};
     bool takesEntries = true;
-    bool full = false;
+    bool full = false;    // a run's own function
     uint32_t joined = 0;  // takes so many runs at once
-    bool chunk = false;   // takes all steps of a chunk
     bool takesRowCount() const { return shape.indexed || shape.partial; }
   };
   const ir::Weights *weights = nullptr;
@@ -41,10 +44,13 @@ struct MatMulPlan {
   EntryCounts unrolled;
 };
 
+/// Whether some runs are multiplied together: their descriptors are `Run`s.
+bool joinsRuns(const MatMulPlan &);
+
 /// "base + offset", "base" where the offset is 0.
 std::string plus(std::string_view base, uint64_t offset);
 
-/// One call per run, with constants.
+/// One call per run, with constants; of those that are multiplied together one for all.
 void emitRunCalls(Text &out, const MatMulPlan &, uint32_t shares);
 
 /// A loop over `Run`s; a long table goes to the layout's blob.

@@ -72,7 +72,7 @@ std::string kernelUsing(const KernelFacts &f) {
   if (f.shape.gather && !f.plan.columns) names.push_back("gather");
   if (f.shape.width > 1) names.push_back("fold");
   if (f.shape.width > 1 && f.shape.width < f.lanes) names.push_back("inRowOrder");
-  if (f.plan.joined) names.push_back(fmt::format("f32x{}", std::max(4u, f.lanes / f.shape.width)));
+  if (f.plan.joined && f.shape.width > 1) names.push_back(fmt::format("f32x{}", std::max(4u, f.lanes / f.shape.width)));
   if (f.lastGroup() != f.shape.width && !f.shape.indexed) names.push_back("addFirst");
   if (f.shape.partial && !f.shape.indexed) names.push_back("addUpTo");
   names.push_back("store");

@@ -38,16 +38,28 @@ class Steps {
     p["tail"] = std::move(tail);
   }
 
-  /// Entries of a round, of one of several runs: run j as if it were vector j.
+  /// Entries of a round, of one of several runs: run j's vectors behind those of run j - 1.
   Values joinedRound(uint32_t run) const {
     Values steps;
     for (uint32_t i = 0; i < f_.block(); i += f_.bf16 ? 2 : 1) steps.push_back(joinedStep(i, run, run + 1, true));
     return steps;
   }
+  /// What a round leaves, entry by entry: of blocks all runs in a step, of stripes a step for each.
   Values joinedTail() const {
     Values tail;
     const uint32_t stride = f_.bf16 ? 2 : 1;
-    for (uint32_t i = 0; i + stride < f_.block(); i += stride) tail.push_back(joinedStep(i, 0, f_.plan.joined, false));
+    for (uint32_t i = 0; i + stride < f_.block(); i += stride) {
+      if (f_.shape.width > 1) {
+        tail.push_back(joinedStep(i, 0, f_.plan.joined, false));
+        continue;
+      }
+      TemplateValue t;
+      Values runs;
+      for (uint32_t run = 0; run < f_.plan.joined; ++run) runs.push_back(joinedStep(i, run, run + 1, false));
+      t["guard"] = fmt::format("k{} < entries", plus(i));
+      t["runs"] = std::move(runs);
+      tail.push_back(std::move(t));
+    }
     return tail;
   }
 
@@ -93,23 +105,46 @@ class Steps {
 
   TemplateValue joinedStep(uint32_t index, uint32_t firstRun, uint32_t endRun, bool inRound) const {
     TemplateValue s;
-    Values vectors;
+    Values xs, vectors;
     const auto xOfRun = [&](uint32_t run, uint32_t entry) {
       const std::string column =
-          inRound ? fmt::format("static_cast<{}>(four{}{})", indexType(f_.plan.columnWidth), run,
-                                entry == 0 ? "" : fmt::format(" >> {}", entry * 8 * bytesOf(f_.plan.columnWidth)))
-                  : fmt::format("columns{}[k{}]", run, plus(entry));
-      return fmt::format("broadcast<{}, {}>(x + {})", f_.vectorType(), f_.shape.width, column);
+          inRound && f_.columnsAtOnce()
+              ? fmt::format("static_cast<{}>(four{}{})", indexType(f_.plan.columnWidth), run,
+                            entry == 0 ? "" : fmt::format(" >> {}", entry * 8 * bytesOf(f_.plan.columnWidth)))
+              : fmt::format("columns{}[k{}]", run, plus(entry));
+      return fmt::format("x + {}", column);
     };
     for (uint32_t run = firstRun; run < endRun; ++run) {
+      if (f_.shape.width == 1) {
+        addRowsOfRun(xs, vectors, index, run, xOfRun);
+        continue;
+      }
       const std::string offset = fmt::format("{} + k * {}{}", run, f_.entriesBytes(1), f_.valueOffset(index, 0));
-      vectors.push_back(weights({index, run, f_.vectorType(), offset, f_.lanes},
-                                [&](uint32_t entry, uint32_t) { return xOfRun(run, index + entry); }));
+      vectors.push_back(weights({index, run, f_.vectorType(), offset, f_.lanes}, [&](uint32_t entry, uint32_t) {
+        return fmt::format("broadcast<{}, {}>({})", f_.vectorType(), f_.shape.width, xOfRun(run, index + entry));
+      }));
     }
-    s["xs"] = Values{};
+    s["xs"] = std::move(xs);
     s["vectors"] = std::move(vectors);
     s["guard"] = fmt::format("k{} < entries", plus(index));
+    s["run"] = firstRun;
     return s;
+  }
+
+  /// An entry of a stripe's run, of bf16 two: its elements of x, and each vector of its weights.
+  template <class X>
+  void addRowsOfRun(Values &xs, Values &vectors, uint32_t index, uint32_t run, X xOfRun) const {
+    const auto name = [&](uint32_t entry) { return fmt::format("x{}_{}", entry, run); };
+    for (uint32_t entry = index; entry < index + (f_.bf16 ? 2 : 1); ++entry) {
+      TemplateValue x;
+      x["name"] = name(entry);
+      x["x"] = xOfRun(run, entry);
+      xs.push_back(std::move(x));
+    }
+    for (uint32_t j = 0; j < f_.shape.vectors; ++j)
+      vectors.push_back(weights({index, run * f_.shape.vectors + j, f_.vectorType(),
+                                 fmt::format("{}{}", run, plus(j * f_.vectorBytes)), f_.lanes},
+                                [&](uint32_t entry, uint32_t) { return name(index + entry); }));
   }
 
   /// The element of x that entry `index` (of the loop's round, or of the whole list) starts at.

@@ -73,6 +73,7 @@ class Builder {
  private:
   /// Several runs, each in the place of a vector: their sums across lanes are made together.
   std::string joined(TemplateValue &v) const {
+    if (f_.shape.width == 1) return joinedRows(v);
     const uint32_t rows = f_.lanes / f_.shape.width;
     v["rows"] = rows;
     v["part"] = fmt::format("f32x{}", std::max(4u, rows));
@@ -83,6 +84,27 @@ class Builder {
     for (uint32_t j = 0; j < f_.plan.joined; ++j) slots.push_back(sumName(f_, 0, j));
     v["sum"] = fmt::format("inRowOrder<{}>({})", f_.shape.width, folded(slots, f_.shape.width));
     return renderTemplate("cpp/kernel_joined", v);
+  }
+
+  /// Several runs of stripes: vectors of the second one come behind those of the first.
+  std::string joinedRows(TemplateValue &v) const {
+    const uint32_t vectors = f_.plan.joined * f_.shape.vectors;
+    v["lanes"] = f_.lanes;
+    v["together"] = f_.bf16 ? 2u : 1u;
+    addSums(v, 0, vectors);
+    addJoinedSteps(f_, v);
+    Values results;
+    for (uint32_t j = 0; j < vectors; ++j) {
+      const uint32_t row = j % f_.shape.vectors * f_.lanes;
+      TemplateValue r;
+      r["run"] = j / f_.shape.vectors;
+      r["row"] = plus(row);
+      r["minusRow"] = row == 0 ? std::string() : fmt::format(" - {}", row);
+      r["sum"] = sumName(f_, 0, j);
+      results.push_back(std::move(r));
+    }
+    v["results"] = std::move(results);
+    return renderTemplate("cpp/kernel_joined_rows", v);
   }
 
   /// Several rows of x: where they and their rows of y begin, and the call for those that are left.

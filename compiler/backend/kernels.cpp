@@ -57,28 +57,43 @@ std::string kernelSource(const TileShape &shape, Precision precision, ir::Accumu
   return kernelText(plan);
 }
 
-uint32_t joinedRuns(const TileShape &shape, ir::Accumulate accumulate, IndexWidth columnWidth) {
-  const bool alone = shape.vectors == 1 && !shape.indexed && !shape.partial && !shape.gather && !shape.denseColumns;
-  const bool blocks = (shape.width == 2 || shape.width == 4) && shape.lanes >= 8;
-  return alone && blocks && accumulate == ir::Accumulate::F32 && columnWidth != IndexWidth::U32 ? shape.width : 0;
+std::vector<uint32_t> joinedRuns(const TileShape &shape, ir::Accumulate accumulate, IndexWidth columnWidth,
+                                 uint32_t registers) {
+  if (shape.indexed || shape.gather || shape.denseColumns || accumulate != ir::Accumulate::F32) return {};
+  if (shape.width > 1) {
+    const bool blocks = (shape.width == 2 || shape.width == 4) && shape.lanes >= 8 && shape.vectors == 1;
+    if (!blocks || shape.partial || columnWidth == IndexWidth::U32) return {};
+    return {shape.width};
+  }
+  if (registers >= 32 || shape.lanes < 4) return {};
+  if (shape.vectors <= 2) return {2};
+  return {};
+}
+
+TileShape joinedShape(const TileShape &shape, uint32_t lanes) {
+  TileShape joined = shape;
+  if (shape.width > 1) return joined;
+  if (shape.vectors == 1) joined.lanes = lanes;
+  joined.partial = true;
+  joined.rowStep = 1;
+  return joined;
 }
 
 std::string joinedName(const TileShape &shape, Precision precision, IndexWidth columnWidth,
-                       const KernelOptions &options) {
-  return fmt::format("{}_x{}",
-                     kernelFunctionName(shape, precision, ir::Accumulate::F32, columnWidth, IndexWidth::U16, options),
-                     joinedRuns(shape, ir::Accumulate::F32, columnWidth));
+                       const KernelOptions &options, uint32_t runs) {
+  return fmt::format(
+      "{}_x{}", kernelFunctionName(shape, precision, ir::Accumulate::F32, columnWidth, IndexWidth::U16, options), runs);
 }
 
 std::string joinedSource(const TileShape &shape, Precision precision, IndexWidth columnWidth,
-                         const KernelOptions &options) {
+                         const KernelOptions &options, uint32_t runs) {
   KernelPlan plan;
-  plan.name = joinedName(shape, precision, columnWidth, options);
+  plan.name = joinedName(shape, precision, columnWidth, options, runs);
   plan.shape = shape;
   plan.precision = precision;
   plan.columnWidth = columnWidth;
   plan.registers = options.registers;
-  plan.joined = joinedRuns(shape, plan.accumulate, columnWidth);
+  plan.joined = runs;
   return kernelText(plan);
 }
 

@@ -173,21 +173,16 @@ uint64_t surplusValues(const TileShape &shape, uint32_t rows) {
   return uint64_t{shape.vectors} * shape.lanes - valuesPerEntry(shape, rows);
 }
 
-namespace {
-
-/// What is read at a time: bf16 is words of two entries.
-uint32_t elementBytes(Precision precision) {
+uint32_t laneBytes(Precision precision) {
   return precision == Precision::F16 ? 2 : 4;
 }
 
-}  // namespace
-
 uint64_t Packed::readEndOf(const TileRun &run) const {
-  return endOf(run) + surplusValues(shapes[run.shape], run.rows) * elementBytes(precision);
+  return endOf(run) + surplusValues(shapes[run.shape], run.rows) * laneBytes(precision);
 }
 
 uint32_t valueAlignment(const TileShape &shape, Precision precision) {
-  const uint32_t element = elementBytes(precision);
+  const uint32_t element = laneBytes(precision);
   if (shape.partial) return shape.rowStep * element;
   // Lanes that are no power of two have no natural vector: one element then.
   if ((shape.lanes & (shape.lanes - 1)) != 0) return element;

@@ -148,6 +148,8 @@ uint64_t tileValueBytes(const TileShape &, Precision, uint32_t entries, uint32_t
 /// What a kernel reads (and does not use) behind the values of a partial tile's last entry; of gathered columns as
 /// well.
 uint64_t surplusValues(const TileShape &, uint32_t rows);
+/// Bytes that kernels read at a time for a lane: bf16 is words of two entries.
+uint32_t laneBytes(Precision);
 /// What TileRun::value must be a multiple of: the bytes of one vector of values (bf16: of one vector of words), at
 /// most 64; of rowStep values in a partial tile.
 uint32_t valueAlignment(const TileShape &, Precision);

@@ -1,6 +1,6 @@
-// Parts of emitted code that random networks seldom have: runs of blocks that go through one kernel together, and gates
-// of any number of scattered values. Against the interpreter, and bit by bit against the same network cut or unrolled
-// otherwise.
+// Parts of emitted code that random networks seldom have: runs of blocks and of stripes that go through one kernel
+// together, and gates of any number of scattered values. Against the interpreter, and bit by bit against the same
+// network cut or unrolled otherwise.
 #include "emitted_model.h"
 
 #include "ir/kernel_interpreter.h"
@@ -42,6 +42,26 @@ ir::Network networkOf(uint32_t inputs, ir::Layer layer) {
   network.layers.push_back(std::move(layer));
   network.outputs.push_back({ir::ValueRef::Kind::Layer, 0});
   return network;
+}
+
+/// Stripes of one to `most` rows, each with columns of its own, whose numbers repeat.
+ir::Network stripes(Random &random, uint32_t rows, uint32_t columns, uint32_t most) {
+  ir::Linear linear;
+  linear.weight = tensor(random, "layer.weight", {rows, columns});
+  linear.bias = tensor(random, "layer.bias", {rows});
+  for (uint32_t top = 0, end; top < rows; top = end) {
+    end = std::min<uint32_t>(rows, top + 1 + random() % most);
+    std::vector<bool> kept(columns, false);
+    std::fill_n(kept.begin(), 20 + random() % 2 * 9, true);
+    std::shuffle(kept.begin(), kept.end(), random);
+    for (uint32_t row = top; row < end; ++row)
+      for (uint32_t column = 0; column < columns; ++column)
+        if (!kept[column]) linear.weight.values[size_t{row} * columns + column] = 0;
+  }
+  ir::Layer layer;
+  layer.size = rows;
+  layer.op = std::move(linear);
+  return networkOf(columns, std::move(layer));
 }
 
 /// Blocks of 4 x 4: most block rows have few, some none, one all of them.
@@ -167,6 +187,36 @@ TEST_CASE("runs of blocks that are computed together have the sums of one by one
         check(blocks(random, 512, columns), options, lanes == 16 ? "_x4(" : "_x2(", ir::Unroll::Tile);
       }
     }
+  }
+}
+
+TEST_CASE("stripes of few rows are computed two at once where two sums per row are all") {
+  Random random(test::seed(15));
+  struct Case {
+    const char *cpu;
+    Precision precision;
+    uint32_t lanes, most, columns;  // up to `most` rows: one vector, two, and three; 8 and 16 bits of a column's index
+  };
+  const Case cases[] = {{"x86-64-v3", Precision::BF16, 8, 4, 700}, {"x86-64-v3", Precision::F32, 8, 17, 90},
+                        {"x86-64-v3", Precision::F16, 8, 9, 90},   {"x86-64-v3", Precision::BF16, 8, 20, 90},
+                        {"x86-64", Precision::F32, 4, 6, 700},     {"x86-64", Precision::BF16, 4, 9, 90}};
+  const std::vector<std::string> here = runnableCpus();
+  for (const Case &c : cases) {
+    if (std::find(here.begin(), here.end(), c.cpu) == here.end()) continue;
+    CAPTURE(c.cpu);
+    CAPTURE(precisionName(c.precision));
+    CAPTURE(c.most);
+    BuildOptions options;
+    options.cpu = c.cpu;
+    options.precision = c.precision;
+    ir::Schedule schedule;
+    schedule.format = ir::Format::Bspc;
+    schedule.lanes.lanes = c.lanes;
+    schedule.tile = 4 * c.lanes;
+    schedule.precision = c.precision;
+    schedule.unroll = ir::Unroll::None;
+    options.schedules["*"] = schedule;
+    check(stripes(random, 300, c.columns, c.most), options, "_x2(", ir::Unroll::Tile);
   }
 }
 
