@@ -197,8 +197,8 @@ void MatMulEmitter::joinRuns(MatMulPlan &plan) {
     const uint64_t end = call.value + packed.tileBytes(packed.runs[call.run]) +
                          (lanes - call.perEntry) * ir::laneBytes(packed.precision);
     if (end > readable[call.share]) return one;
-    one.counts =
-        joinedRuns(kernel.shape, plan.weights->schedule.accumulate, packed.columnWidth, target_.traits.registers);
+    one.counts = joinedRuns(kernel.shape, packed.precision, plan.weights->schedule.accumulate, packed.columnWidth,
+                            target_.traits.registers);
     if (!one.counts.empty()) one.shape = shape;
     return one;
   };

@@ -141,9 +141,10 @@ class Steps {
       x["x"] = xOfRun(run, entry);
       xs.push_back(std::move(x));
     }
+    const std::string entries = index == 0 ? "" : fmt::format(" + {} * stride{}", index, run);
     for (uint32_t j = 0; j < f_.shape.vectors; ++j)
       vectors.push_back(weights({index, run * f_.shape.vectors + j, f_.vectorType(),
-                                 fmt::format("{}{}", run, plus(j * f_.vectorBytes)), f_.lanes},
+                                 fmt::format("{}{}{}", run, entries, plus(j * f_.vectorBytes)), f_.lanes},
                                 [&](uint32_t entry, uint32_t) { return name(index + entry); }));
   }
 

@@ -57,17 +57,16 @@ std::string kernelSource(const TileShape &shape, Precision precision, ir::Accumu
   return kernelText(plan);
 }
 
-std::vector<uint32_t> joinedRuns(const TileShape &shape, ir::Accumulate accumulate, IndexWidth columnWidth,
-                                 uint32_t registers) {
+std::vector<uint32_t> joinedRuns(const TileShape &shape, Precision precision, ir::Accumulate accumulate,
+                                 IndexWidth columnWidth, uint32_t registers) {
   if (shape.indexed || shape.gather || shape.denseColumns || accumulate != ir::Accumulate::F32) return {};
   if (shape.width > 1) {
     const bool blocks = (shape.width == 2 || shape.width == 4) && shape.lanes >= 8 && shape.vectors == 1;
     if (!blocks || shape.partial || columnWidth == IndexWidth::U32) return {};
     return {shape.width};
   }
-  if (registers >= 32 || shape.lanes < 4) return {};
-  if (shape.vectors <= 2) return {2};
-  return {};
+  if (precision != Precision::BF16 || registers >= 32 || shape.lanes < 4 || shape.vectors > 2) return {};
+  return {2};
 }
 
 TileShape joinedShape(const TileShape &shape, uint32_t lanes) {

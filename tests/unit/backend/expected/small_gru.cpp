@@ -22,14 +22,6 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "packed weights are lit
 
 namespace {
 
-/// One run of tiles that share their columns. Offsets: bytes of values, entries of the column and row tables, rows.
-struct Run {
-  uint32_t value, column, row;
-  uint32_t rows : 24, perEntry : 8;  // values of an entry
-  uint32_t entries : 24, kernel : 8;
-};
-static_assert(sizeof(Run) == 20);
-
 /// The packed bytes, in the order in which a step reads them.
 struct Weights {
   alignas(64) unsigned char gru0_weight_ih_r_values[92];
@@ -212,10 +204,8 @@ RTM_TARGET static void softmax(const float *in, float *out, uint32_t count, bool
 RTM_TARGET static void multiply_gru0_weight_ih_r(const Weights &w, const float *x, float *y) {
   const auto &columns = w.gru0_weight_ih_r_columns;
   const auto &values = w.gru0_weight_ih_r_values;
-  static constexpr Run kRuns[] = {  // multiplied together: value, column, row, rows, values of an entry, entries, kernel
-    {0, 0, 0, 5, 5, 2, 0}, {40, 2, 5, 5, 5, 2, 0}
-  };
-  matvec_f32_rows8_t8_u0_p_c8_x2(values, columns, kRuns, x, y);
+  matvec_f32_rows8_t8_u0_p_c8(values, columns, 2, x, y, 5);
+  matvec_f32_rows8_t8_u0_p_c8(values + 40, columns + 2, 2, x, y + 5, 5);
 }
 
 /// gru0.weight_ih.z: 16 x 6, unstructured, 29 weights in f32, 1 run.
@@ -244,20 +234,16 @@ RTM_TARGET static void multiply_gru0_weight_hh_z(const Weights &w, const float *
 RTM_TARGET static void multiply_gru0_weight_ih_n(const Weights &w, const float *x, float *y) {
   const auto &columns = w.gru0_weight_ih_n_columns;
   const auto &values = w.gru0_weight_ih_n_values;
-  static constexpr Run kRuns[] = {  // multiplied together: value, column, row, rows, values of an entry, entries, kernel
-    {0, 0, 0, 8, 8, 2, 0}, {64, 2, 8, 8, 8, 2, 0}
-  };
-  matvec_f32_rows8_t8_u0_p_c8_x2(values, columns, kRuns, x, y);
+  matvec_f32_rows8_t8_u0_c8(values, columns, 2, 1, x, y);
+  matvec_f32_rows8_t8_u0_c8(values + 64, columns + 2, 2, 1, x, y + 8);
 }
 
 /// gru0.weight_hh.n: 16 x 16, unstructured, 74 weights in f32, 2 runs.
 RTM_TARGET static void multiply_gru0_weight_hh_n(const Weights &w, const float *x, float *y) {
   const auto &columns = w.gru0_weight_hh_n_columns;
   const auto &values = w.gru0_weight_hh_n_values;
-  static constexpr Run kRuns[] = {  // multiplied together: value, column, row, rows, values of an entry, entries, kernel
-    {0, 0, 0, 8, 8, 5, 0}, {160, 5, 8, 8, 8, 5, 0}
-  };
-  matvec_f32_rows8_t8_u0_p_c8_x2(values, columns, kRuns, x, y);
+  matvec_f32_rows8_t8_u0_c8(values, columns, 5, 1, x, y);
+  matvec_f32_rows8_t8_u0_c8(values + 160, columns + 5, 5, 1, x, y + 8);
 }
 
 /// phones.weight.y: 5 x 16, unstructured, 37 weights in f32, 1 run.
