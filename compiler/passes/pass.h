@@ -73,6 +73,8 @@ struct RunOptions {
 
 /// Runs passes, verifying the IR after each; a verifier's complaint is a bug of ours (RTMC_CHECK). A module that says
 /// that a pass has run (`passes`) resumes after it.
+/// Where partition finds one thread to be faster than several, the network is lowered once more for one
+/// (input_chunk.h).
 bool runPasses(Module &, Context &, const RunOptions &);
 
 }  // namespace rtmc::passes

@@ -3,6 +3,7 @@
 #include "passes/choose_schedule.h"
 #include "passes/find_structure.h"
 #include "passes/fold_constants.h"
+#include "passes/input_chunk.h"
 #include "passes/lower_cells.h"
 #include "passes/pack.h"
 #include "passes/partition.h"
@@ -16,6 +17,7 @@
 #include "support/files.h"
 
 #include <fmt/format.h>
+#include <llvm/ADT/ScopeExit.h>
 
 #include <algorithm>
 
@@ -53,6 +55,14 @@ bool dump(const Module &module, const std::string &directory, const std::string 
     return false;
   }
   return true;
+}
+
+/// Whether partition found that one thread is faster, and lowering for one would have chosen other chunks.
+bool loweredForMore(const Module &module, const Context &context) {
+  if (context.options.threads <= 1 || module.program->shares > 1) return false;
+  Context one = context;
+  one.options.threads = 1;
+  return inputChunk(*module.network, one) != module.program->chunk;
 }
 
 }  // namespace
@@ -99,7 +109,12 @@ bool runPasses(Module &module, Context &context, const RunOptions &options) {
       for (const Pass &p : pipeline())
         if (p.name == name) todo.push_back(&p);
   }
-  for (const Pass *p : todo) {
+  const auto lowering =
+      std::find_if(todo.begin(), todo.end(), [](const Pass *p) { return p->name == LowerCells::kName; });
+  const auto restored =
+      llvm::make_scope_exit([&, threads = context.options.threads] { context.options.threads = threads; });
+  for (auto next = todo.begin(); next != todo.end();) {
+    const Pass *p = *next++;
     crashContext().pass = p->name;
     if (const std::string missing = whatIsMissing(p->name, module); !missing.empty()) {
       context.diagnostics->error("ir-file", {}, fmt::format("pass '{}' cannot run: {}", p->name, missing));
@@ -110,7 +125,13 @@ bool runPasses(Module &module, Context &context, const RunOptions &options) {
     if (std::find(done.begin(), done.end(), p->name) == done.end()) done.push_back(p->name);
     verifyModule(module);
     if (!options.dumpDir.empty() && !dump(module, options.dumpDir, p->name, *context.diagnostics)) return false;
-    if (p->name == options.stopAfter) break;
+    if (p->name == Partition::kName && options.only.empty() && lowering != todo.end() &&
+        loweredForMore(module, context)) {
+      context.options.threads = 1;
+      next = lowering;
+    } else if (p->name == options.stopAfter) {
+      break;
+    }
   }
   crashContext().pass.clear();
   return true;

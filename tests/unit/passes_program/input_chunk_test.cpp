@@ -57,4 +57,21 @@ TEST_CASE("chunks of more steps where weights lie far away and rows are few besi
   CHECK(chunkOf(pruned, Precision::F32, 2) == 1);
 }
 
+TEST_CASE("a network for which one thread is chosen out of several is that of one thread") {
+  const ir::Network network = stripes(1024, 32, 20, 301);
+  Bench bench(16);
+  bench.context.machine = shippedMachine("znver5", "x86_64-unknown-linux-gnu");
+  bench.context.options.precision = Precision::BF16;
+  const ir::Program one = lowered(network, bench.context);
+  REQUIRE(one.chunk == 8);
+  bench.context.options.threads = 2;
+  CHECK(textOf(lowered(network, bench.context)) == textOf(one));
+  CHECK(bench.context.options.threads == 2);
+  // Two that cost each other nothing.
+  bench.context.machine.barrierNs = bench.context.machine.handoverNs = 0;
+  const ir::Program two = lowered(network, bench.context);
+  CHECK(two.shares == 2);
+  CHECK(two.chunk == 1);
+}
+
 }  // namespace rtmc::passes::test
