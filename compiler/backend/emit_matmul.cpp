@@ -21,6 +21,9 @@ using ir::Unroll;
 
 /// Up to so many runs are called one by one; more go through a table.
 constexpr size_t kExplicitRuns = 24;
+/// A matrix of a chunk has a function for a single step beside that for several where stripes go in pairs, which the
+/// kernels for several steps do not need, and where it has at most so many runs: a table of more is shipped as weights.
+constexpr size_t kOnceMore = 200;
 
 std::string_view xType(const ir::Weights &weights) {
   return weights.schedule.accumulate == ir::Accumulate::F16x4 ? "Half" : "float";
@@ -248,13 +251,12 @@ void MatMulEmitter::emitKernels(MatMulPlan &plan) {
   plan.kernels = std::move(called);
 }
 
-void MatMulEmitter::emitMatrix(ir::Id id, UnrollBudget &budget, Diagnostics &diagnostics) {
-  const Unroll unroll = budget.resolve(program_.weights[id], diagnostics);
+MatMulPlan MatMulEmitter::planOf(ir::Id id, UnrollBudget &budget, Unroll unroll, bool forChunk) {
   MatMulPlan plan;
   plan.weights = &program_.weights[id];
   plan.home = &layout_.weights[id];
   plan.function = "multiply_" + plan.home->name;
-  plan.forChunk = runsPerChunk(program_, id);
+  plan.forChunk = forChunk;
   const Packed &packed = *plan.weights->packed;
   if (unroll == Unroll::Tile) plan.unrolled = budget.tileCounts(packed);
   for (uint32_t share = 0; share < program_.shares; ++share) {
@@ -268,21 +270,40 @@ void MatMulEmitter::emitMatrix(ir::Id id, UnrollBudget &budget, Diagnostics &dia
       }
     }
   }
+  plan.table = unroll != Unroll::Full && plan.calls.size() > kExplicitRuns;
+  joinRuns(plan);
+  return plan;
+}
+
+void MatMulEmitter::emitMatrix(ir::Id id, UnrollBudget &budget, Diagnostics &diagnostics) {
+  const Unroll unroll = budget.resolve(program_.weights[id], diagnostics);
+  MatMulPlan plan = planOf(id, budget, unroll, runsPerChunk(program_, id));
   if (plan.calls.empty()) return;  // a matrix without weights
   names_[id] = plan.function;
-  Text out;
-  const bool table = unroll != Unroll::Full && plan.calls.size() > kExplicitRuns;
-  joinRuns(plan);
+  std::string alone;
+  if (plan.forChunk && unroll != Unroll::Full && unroll != Unroll::Tile) {
+    MatMulPlan single = planOf(id, budget, unroll, false);
+    if (joinsStripes(single) && single.calls.size() <= kOnceMore) {
+      alone = single.function += "_alone";
+      emitFunction(single, "");
+    }
+  }
+  emitFunction(plan, alone);
+}
+
+/// `alone`: of a chunk's matrix the function for a single step, where it has one.
+void MatMulEmitter::emitFunction(MatMulPlan &plan, const std::string &alone) {
   emitKernels(plan);
-  usesRunTable_ |= table || joinsRuns(plan);
-  Text body(1);
-  if (table) {
+  usesRunTable_ |= plan.table || joinsRuns(plan);
+  Text out, body(1);
+  if (plan.table) {
     emitRunTable(body, plan, program_.shares, layout_);
   } else {
     emitRunCalls(body, plan, program_.shares);
   }
   out.line("/// {}.", describeWeights(*plan.weights));
   if (plan.forChunk) out.text("/// For several steps: each run of weights is read once for all of them.");
+  const std::string share = program_.shares > 1 ? "share, " : "";
   std::vector<std::string> parameters = {"const Weights &w"};
   if (program_.shares > 1) parameters.push_back("uint32_t share");
   parameters.push_back(fmt::format("const {} *x", xType(*plan.weights)));
@@ -290,6 +311,7 @@ void MatMulEmitter::emitMatrix(ir::Id id, UnrollBudget &budget, Diagnostics &dia
   parameters.push_back("float *y");
   if (plan.forChunk) parameters.insert(parameters.end(), {"size_t yStride", "size_t steps"});
   appendCall(out, "RTM_TARGET static void " + plan.function, parameters, " {");
+  if (!alone.empty()) out.line("  if (steps == 1) return {}(w, {}x, y);  // in pairs", alone, share);
   out.raw(body.str());
   out.text("}");
   out.blank();

@@ -35,6 +35,8 @@ class MatMulEmitter {
 
  private:
   void emitMatrix(ir::Id weights, UnrollBudget &budget, Diagnostics &diagnostics);
+  MatMulPlan planOf(ir::Id weights, UnrollBudget &, ir::Unroll, bool forChunk);
+  void emitFunction(MatMulPlan &, const std::string &alone);
   uint32_t addKernel(MatMulPlan &, MatMulPlan::Kernel) const;
   void emitKernel(const MatMulPlan &, const MatMulPlan::Kernel &);
   void emitKernels(MatMulPlan &);

@@ -81,6 +81,11 @@ bool joinsRuns(const MatMulPlan &plan) {
   return std::any_of(plan.kernels.begin(), plan.kernels.end(), [](const auto &kernel) { return kernel.joined != 0; });
 }
 
+bool joinsStripes(const MatMulPlan &plan) {
+  return std::any_of(plan.kernels.begin(), plan.kernels.end(),
+                     [](const auto &kernel) { return kernel.joined != 0 && kernel.shape.width == 1; });
+}
+
 std::string plus(std::string_view base, uint64_t offset) {
   return offset == 0 ? std::string(base) : fmt::format("{} + {}", base, offset);
 }

@@ -39,6 +39,7 @@ struct MatMulPlan {
   const WeightsHome *home = nullptr;
   std::string function;
   bool forChunk = false;  // multiplies several rows of x, run by run
+  bool table = false;     // calls go through a table of runs
   std::vector<Kernel> kernels;
   std::vector<RunCall> calls;
   EntryCounts unrolled;
@@ -46,6 +47,8 @@ struct MatMulPlan {
 
 /// Whether some runs are multiplied together: their descriptors are `Run`s.
 bool joinsRuns(const MatMulPlan &);
+/// The same of stripes.
+bool joinsStripes(const MatMulPlan &);
 
 /// "base + offset", "base" where the offset is 0.
 std::string plus(std::string_view base, uint64_t offset);

@@ -44,11 +44,9 @@ ir::Network networkOf(uint32_t inputs, ir::Layer layer) {
   return network;
 }
 
-/// Stripes of one to `most` rows, each with columns of its own, whose numbers repeat.
-ir::Network stripes(Random &random, uint32_t rows, uint32_t columns, uint32_t most) {
-  ir::Linear linear;
-  linear.weight = tensor(random, "layer.weight", {rows, columns});
-  linear.bias = tensor(random, "layer.bias", {rows});
+/// Leaves stripes of one to `most` rows, each with columns of its own, whose numbers repeat.
+void keepStripes(Random &random, ir::Tensor &weights, uint32_t most) {
+  const uint32_t rows = weights.rows(), columns = weights.columns();
   for (uint32_t top = 0, end; top < rows; top = end) {
     end = std::min<uint32_t>(rows, top + 1 + random() % most);
     std::vector<bool> kept(columns, false);
@@ -56,12 +54,30 @@ ir::Network stripes(Random &random, uint32_t rows, uint32_t columns, uint32_t mo
     std::shuffle(kept.begin(), kept.end(), random);
     for (uint32_t row = top; row < end; ++row)
       for (uint32_t column = 0; column < columns; ++column)
-        if (!kept[column]) linear.weight.values[size_t{row} * columns + column] = 0;
+        if (!kept[column]) weights.values[size_t{row} * columns + column] = 0;
   }
+}
+
+ir::Network stripes(Random &random, uint32_t rows, uint32_t columns, uint32_t most) {
+  ir::Linear linear;
+  linear.weight = tensor(random, "layer.weight", {rows, columns});
+  linear.bias = tensor(random, "layer.bias", {rows});
+  keepStripes(random, linear.weight, most);
   ir::Layer layer;
   layer.size = rows;
   layer.op = std::move(linear);
   return networkOf(columns, std::move(layer));
+}
+
+ir::Network stripesOfGru(Random &random, uint32_t size, uint32_t inputs, uint32_t most) {
+  ir::Recurrence r;
+  r.weightIh = tensor(random, "layer.weight_ih", {3 * size, inputs});
+  r.weightHh = tensor(random, "layer.weight_hh", {3 * size, size});
+  for (ir::Tensor *weights : {&r.weightIh, &r.weightHh}) keepStripes(random, *weights, most);
+  ir::Layer layer;
+  layer.size = size;
+  layer.op = ir::Gru{true, {std::move(r)}};
+  return networkOf(inputs, std::move(layer));
 }
 
 /// Blocks of 4 x 4: most block rows have few, some none, one all of them.
@@ -212,6 +228,9 @@ TEST_CASE("stripes of few rows are computed two at once where two sums per row a
     schedule.unroll = ir::Unroll::None;
     options.schedules["*"] = schedule;
     check(stripes(random, 300, c.columns, c.most), options, "_x2(", ir::Unroll::Tile);
+    // A chunk's kernels take several steps instead; a chunk of one step has pairs as well.
+    options.chunk = 2;
+    check(stripesOfGru(random, 96, c.columns, c.most), options, "_alone(", ir::Unroll::Tile);
   }
 }
 
