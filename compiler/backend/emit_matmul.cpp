@@ -61,10 +61,9 @@ MatMulEmitter::MatMulEmitter(const ir::Program &program, Layout &layout, const T
 uint32_t MatMulEmitter::addKernel(MatMulPlan &plan, MatMulPlan::Kernel kernel) const {
   const Packed &packed = *plan.weights->packed;
   kernel.options.registers = target_.traits.registers;
-  kernel.name = kernel.joined
-                    ? joinedName(kernel.shape, packed.precision, packed.columnWidth, kernel.options, kernel.joined)
-                    : kernelFunctionName(kernel.shape, packed.precision, plan.weights->schedule.accumulate,
-                                         packed.columnWidth, packed.rowWidth, kernel.options);
+  kernel.name = kernel.joined ? joinedName(kernel.shape, packed.precision, packed.columnWidth, kernel.options)
+                              : kernelFunctionName(kernel.shape, packed.precision, plan.weights->schedule.accumulate,
+                                                   packed.columnWidth, packed.rowWidth, kernel.options);
   auto it =
       std::find_if(plan.kernels.begin(), plan.kernels.end(), [&](const auto &k) { return k.name == kernel.name; });
   if (it == plan.kernels.end()) it = plan.kernels.insert(it, std::move(kernel));
@@ -79,7 +78,7 @@ void MatMulEmitter::emitKernel(const MatMulPlan &plan, const MatMulPlan::Kernel 
   const auto add = [&](const std::string &name, const KernelOptions &options) {
     if (!known_.emplace(name, true).second) return;
     if (!kernels_.empty()) kernels_ += '\n';
-    kernels_ += kernel.joined ? joinedSource(kernel.shape, packed.precision, packed.columnWidth, options, kernel.joined)
+    kernels_ += kernel.joined ? joinedSource(kernel.shape, packed.precision, packed.columnWidth, options)
                               : kernelSource(kernel.shape, packed.precision, accumulate, packed.columnWidth,
                                              packed.rowWidth, options);
   };
@@ -183,26 +182,26 @@ void MatMulEmitter::joinRuns(MatMulPlan &plan) {
   const std::vector<uint64_t> readable = valueBytes(plan);
   struct Together {
     TileShape shape;
-    std::vector<uint32_t> counts;  // none: goes alone
+    uint32_t runs = 0;  // that go together; 0: it goes alone
     RunCall call;
     size_t place = 0;
     bool sameAs(const Together &other) const {
-      return shape == other.shape && counts == other.counts && call.share == other.call.share &&
+      return shape == other.shape && runs == other.runs && call.share == other.call.share &&
              call.entries == other.call.entries;
     }
   };
   const auto of = [&](const RunCall &call) {
     const MatMulPlan::Kernel &kernel = plan.kernels[call.kernel];
-    Together one{kernel.shape, {}, call, 0};
+    Together one{kernel.shape, 0, call, 0};
     if (!kernel.takesEntries || kernel.options.chunk || call.tiles != 1) return one;
     const TileShape shape = joinedShape(kernel.shape, target_.traits.lanes);
     const uint64_t lanes = uint64_t{shape.vectors} * shape.lanes;
     const uint64_t end = call.value + packed.tileBytes(packed.runs[call.run]) +
                          (lanes - call.perEntry) * ir::laneBytes(packed.precision);
     if (end > readable[call.share]) return one;
-    one.counts = joinedRuns(kernel.shape, packed.precision, plan.weights->schedule.accumulate, packed.columnWidth,
-                            target_.traits.registers);
-    if (!one.counts.empty()) one.shape = shape;
+    one.runs = joinedRuns(shape, packed.precision, plan.weights->schedule.accumulate, packed.columnWidth,
+                          target_.traits.registers);
+    if (one.runs) one.shape = shape;
     return one;
   };
   std::vector<Together> runs;
@@ -212,7 +211,7 @@ void MatMulEmitter::joinRuns(MatMulPlan &plan) {
     std::map<std::tuple<uint32_t, uint32_t, uint32_t>, size_t> firsts;
     for (size_t i = 0; i < runs.size(); ++i) {
       runs[i].place = i;
-      if (runs[i].counts.empty() || runs[i].shape.width > 1) continue;
+      if (runs[i].runs == 0 || runs[i].shape.width > 1) continue;
       const RunCall &call = runs[i].call;
       runs[i].place = firsts.emplace(std::tuple(call.share, runs[i].shape.vectors, call.entries), i).first->second;
     }
@@ -220,17 +219,15 @@ void MatMulEmitter::joinRuns(MatMulPlan &plan) {
   }
   for (size_t i = 0; i < runs.size(); ++i) plan.calls[i] = runs[i].call;
   for (size_t i = 0; i < runs.size();) {
-    const auto count = std::find_if(runs[i].counts.begin(), runs[i].counts.end(), [&](uint32_t n) {
-      return n <= runs.size() - i &&
-             std::all_of(runs.begin() + static_cast<ptrdiff_t>(i), runs.begin() + static_cast<ptrdiff_t>(i + n),
-                         [&](const Together &other) { return other.sameAs(runs[i]); });
-    });
-    if (count == runs[i].counts.end()) {
+    const size_t end = i + runs[i].runs;
+    const auto same = [&](const Together &other) { return other.sameAs(runs[i]); };
+    const auto at = [&](size_t place) { return runs.begin() + static_cast<ptrdiff_t>(place); };
+    if (end == i || end > runs.size() || !std::all_of(at(i), at(end), same)) {
       ++i;
       continue;
     }
-    plan.calls[i].kernel = addKernel(plan, {.shape = runs[i].shape, .joined = *count});
-    i += *count;
+    plan.calls[i].kernel = addKernel(plan, {.shape = runs[i].shape, .joined = runs[i].runs});
+    i = end;
   }
 }
 

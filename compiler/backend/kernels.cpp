@@ -57,16 +57,15 @@ std::string kernelSource(const TileShape &shape, Precision precision, ir::Accumu
   return kernelText(plan);
 }
 
-std::vector<uint32_t> joinedRuns(const TileShape &shape, Precision precision, ir::Accumulate accumulate,
-                                 IndexWidth columnWidth, uint32_t registers) {
-  if (shape.indexed || shape.gather || shape.denseColumns || accumulate != ir::Accumulate::F32) return {};
+uint32_t joinedRuns(const TileShape &shape, Precision precision, ir::Accumulate accumulate, IndexWidth columnWidth,
+                    uint32_t registers) {
+  if (shape.indexed || shape.gather || shape.denseColumns || accumulate != ir::Accumulate::F32) return 0;
   if (shape.width > 1) {
     const bool blocks = (shape.width == 2 || shape.width == 4) && shape.lanes >= 8 && shape.vectors == 1;
-    if (!blocks || shape.partial || columnWidth == IndexWidth::U32) return {};
-    return {shape.width};
+    return blocks && !shape.partial && columnWidth != IndexWidth::U32 ? shape.width : 0;
   }
-  if (precision != Precision::BF16 || registers >= 32 || shape.lanes < 4 || shape.vectors > 2) return {};
-  return {2};
+  const bool waits = registers < 32 && shape.lanes >= 4 && shape.vectors <= 2;
+  return waits && precision == Precision::BF16 ? 2 : 0;
 }
 
 TileShape joinedShape(const TileShape &shape, uint32_t lanes) {
@@ -79,20 +78,21 @@ TileShape joinedShape(const TileShape &shape, uint32_t lanes) {
 }
 
 std::string joinedName(const TileShape &shape, Precision precision, IndexWidth columnWidth,
-                       const KernelOptions &options, uint32_t runs) {
-  return fmt::format(
-      "{}_x{}", kernelFunctionName(shape, precision, ir::Accumulate::F32, columnWidth, IndexWidth::U16, options), runs);
+                       const KernelOptions &options) {
+  return fmt::format("{}_x{}",
+                     kernelFunctionName(shape, precision, ir::Accumulate::F32, columnWidth, IndexWidth::U16, options),
+                     joinedRuns(shape, precision, ir::Accumulate::F32, columnWidth, options.registers));
 }
 
 std::string joinedSource(const TileShape &shape, Precision precision, IndexWidth columnWidth,
-                         const KernelOptions &options, uint32_t runs) {
+                         const KernelOptions &options) {
   KernelPlan plan;
-  plan.name = joinedName(shape, precision, columnWidth, options, runs);
+  plan.name = joinedName(shape, precision, columnWidth, options);
   plan.shape = shape;
   plan.precision = precision;
   plan.columnWidth = columnWidth;
   plan.registers = options.registers;
-  plan.joined = runs;
+  plan.joined = joinedRuns(shape, precision, plan.accumulate, columnWidth, options.registers);
   return kernelText(plan);
 }
 

@@ -61,26 +61,24 @@ std::string kernelFunctionName(const ir::TileShape &, Precision, ir::Accumulate,
 std::string kernelSource(const ir::TileShape &, Precision, ir::Accumulate, ir::IndexWidth columnWidth,
                          ir::IndexWidth rowWidth, const KernelOptions &);
 
-/// Numbers of runs that a kernel may take at once, the largest first; none: only one at a time.
+/// How many runs a kernel may take at once; 0: only one at a time.
 ///  - Block lanes that are one vector each: as many as the columns of a block, so that their sums fill one vector
 ///    together. Alone such a tile is mostly its start and its end, the sum across lanes.
-///  - Stripes of one or two vectors in bf16 where the target has few registers, so that two sums per row are all that
+///  - Two stripes of one or two vectors in bf16 where the target has few registers, so that two sums per row are all
+///  that
 ///    every tile may have: alone they wait for their own sums. In f32 and f16 loads are what limits them.
-std::vector<uint32_t> joinedRuns(const ir::TileShape &, Precision, ir::Accumulate, ir::IndexWidth columnWidth,
-                                 uint32_t registers);
+uint32_t joinedRuns(const ir::TileShape &, Precision, ir::Accumulate, ir::IndexWidth columnWidth, uint32_t registers);
 
 /// The shape whose kernel takes such runs: of stripes one for all tiles of as many vectors, whatever rows they have; a
 /// vector of fewer lanes counts as one of `lanes`. It reads surplusValues() of this shape behind a run's values.
 ir::TileShape joinedShape(const ir::TileShape &, uint32_t lanes);
 
-/// `runs` runs of equally many entries and one tile each, of a joinedShape(). The same sums:
+/// joinedRuns() runs of equally many entries and one tile each, of a joinedShape(). The same sums:
 ///   RTM_KERNEL void NAME(const unsigned char *values, const COLUMN *columns, const Run *runs, const float *x, float
 ///   *y);
 /// `values`, `columns` and `y` are those that the descriptors count from; `_x<n>` behind kernelFunctionName().
-std::string joinedName(const ir::TileShape &, Precision, ir::IndexWidth columnWidth, const KernelOptions &,
-                       uint32_t runs);
-std::string joinedSource(const ir::TileShape &, Precision, ir::IndexWidth columnWidth, const KernelOptions &,
-                         uint32_t runs);
+std::string joinedName(const ir::TileShape &, Precision, ir::IndexWidth columnWidth, const KernelOptions &);
+std::string joinedSource(const ir::TileShape &, Precision, ir::IndexWidth columnWidth, const KernelOptions &);
 
 /// A run as straight-line code: columns are immediate numbers, the entries are unrolled, tiles are looped over.
 ///   RTM_KERNEL void NAME(const unsigned char *values, const float *x, float *y [, const ROW *rows]
