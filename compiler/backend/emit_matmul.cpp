@@ -21,10 +21,6 @@ using ir::Unroll;
 
 /// Up to so many runs are called one by one; more go through a table.
 constexpr size_t kExplicitRuns = 24;
-/// A matrix of a chunk has a function for a single step beside that for several where stripes go in pairs, which the
-/// kernels for several steps do not need, and where it has at most so many runs: a table of more is shipped as weights.
-constexpr size_t kOnceMore = 200;
-
 std::string_view xType(const ir::Weights &weights) {
   return weights.schedule.accumulate == ir::Accumulate::F16x4 ? "Half" : "float";
 }
@@ -102,9 +98,8 @@ uint32_t tilesOfACall(const TileShape &shape, uint64_t tileBytes) {
 
 }  // namespace
 
-void MatMulEmitter::addLooped(MatMulPlan &plan, uint32_t number, uint32_t share) {
+void MatMulEmitter::addLooped(MatMulPlan &plan, const TileRun &run, uint32_t share) {
   const Packed &packed = *plan.weights->packed;
-  const TileRun &run = packed.runs[number];
   const bool unrolled = plan.unrolled.contains({run.shape, run.entries});
   const TileShape &shape = packed.shapes[run.shape];
   const bool chunk = plan.forChunk && stepsAtOnce(shape, plan.weights->schedule.accumulate) > 1;
@@ -119,7 +114,7 @@ void MatMulEmitter::addLooped(MatMulPlan &plan, uint32_t number, uint32_t share)
     const uint32_t rows = tiles == run.tiles ? run.rows : std::min(tiles * shape.rows(), run.rows - firstRow);
     plan.calls.push_back({share, kernel, run.value + tile * packed.tileBytes(run) - plan.home->valueBase[share],
                           run.column, run.row + firstRow, rows, run.entries, tiles,
-                          static_cast<uint32_t>(ir::valuesPerEntry(shape, rows)), number});
+                          static_cast<uint32_t>(ir::valuesPerEntry(shape, rows))});
   }
 }
 
@@ -148,7 +143,7 @@ void MatMulEmitter::addFull(MatMulPlan &plan, const TileRun &run, uint32_t share
     plan.kernels.push_back({.name = name, .shape = shape, .takesEntries = false, .full = true});
     const uint64_t value = run.value + piece * packed.tileBytes(run);
     plan.calls.push_back({share, static_cast<uint32_t>(plan.kernels.size() - 1), value - plan.home->valueBase[share], 0,
-                          run.row + firstRow, rows, run.entries, tiles, 0, static_cast<uint32_t>(number)});
+                          run.row + firstRow, rows, run.entries, tiles});
   }
 }
 
@@ -164,22 +159,11 @@ bool rowsApart(const std::vector<RunCall> &calls) {
   return true;
 }
 
-/// Bytes of each share's values, from where the share's begin.
-std::vector<uint64_t> valueBytes(const MatMulPlan &plan) {
-  const Packed &packed = *plan.weights->packed;
-  std::vector<uint64_t> bytes(packed.shareBegin.size() - 1, 0);
-  for (size_t share = 0; share < bytes.size(); ++share)
-    for (uint32_t i = packed.shareBegin[share]; i < packed.shareBegin[share + 1]; ++i)
-      bytes[share] = std::max(bytes[share], packed.readEndOf(packed.runs[i]) - plan.home->valueBase[share]);
-  return bytes;
-}
-
 }  // namespace
 
 /// Runs that may go through a kernel for several of them do; those of stripes change places for it.
 void MatMulEmitter::joinRuns(MatMulPlan &plan) {
   const Packed &packed = *plan.weights->packed;
-  const std::vector<uint64_t> readable = valueBytes(plan);
   struct Together {
     TileShape shape;
     uint32_t runs = 0;  // that go together; 0: it goes alone
@@ -196,9 +180,9 @@ void MatMulEmitter::joinRuns(MatMulPlan &plan) {
     if (!kernel.takesEntries || kernel.options.chunk || call.tiles != 1) return one;
     const TileShape shape = joinedShape(kernel.shape, target_.traits.lanes);
     const uint64_t lanes = uint64_t{shape.vectors} * shape.lanes;
-    const uint64_t end = call.value + packed.tileBytes(packed.runs[call.run]) +
+    const uint64_t end = call.value + uint64_t{call.entries} * call.perEntry * bytesOf(packed.precision) +
                          (lanes - call.perEntry) * ir::laneBytes(packed.precision);
-    if (end > readable[call.share]) return one;
+    if (end > plan.home->valueBytes[call.share]) return one;
     one.runs = joinedRuns(shape, packed.precision, plan.weights->schedule.accumulate, packed.columnWidth,
                           target_.traits.registers);
     if (one.runs) one.shape = shape;
@@ -263,7 +247,7 @@ MatMulPlan MatMulEmitter::planOf(ir::Id id, UnrollBudget &budget, Unroll unroll,
       if (unroll == Unroll::Full) {
         addFull(plan, run, share, i, budget.mayInline());
       } else {
-        addLooped(plan, i, share);
+        addLooped(plan, run, share);
       }
     }
   }
@@ -277,10 +261,12 @@ void MatMulEmitter::emitMatrix(ir::Id id, UnrollBudget &budget, Diagnostics &dia
   MatMulPlan plan = planOf(id, budget, unroll, runsPerChunk(program_, id));
   if (plan.calls.empty()) return;  // a matrix without weights
   names_[id] = plan.function;
+  // Stripes go in pairs in a single step, which the kernels for several do not need. Not where that would be a second
+  // table among the weights.
   std::string alone;
   if (plan.forChunk && unroll != Unroll::Full && unroll != Unroll::Tile) {
     MatMulPlan single = planOf(id, budget, unroll, false);
-    if (joinsStripes(single) && single.calls.size() <= kOnceMore) {
+    if (joinsStripes(single) && single.calls.size() <= kInlineRuns) {
       alone = single.function += "_alone";
       emitFunction(single, "");
     }

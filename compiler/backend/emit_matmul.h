@@ -41,7 +41,7 @@ class MatMulEmitter {
   void emitKernel(const MatMulPlan &, const MatMulPlan::Kernel &);
   void emitKernels(MatMulPlan &);
   void addFull(MatMulPlan &, const ir::TileRun &, uint32_t share, size_t number, bool mayInline);
-  void addLooped(MatMulPlan &, uint32_t number, uint32_t share);
+  void addLooped(MatMulPlan &, const ir::TileRun &, uint32_t share);
   void joinRuns(MatMulPlan &);
 
   const ir::Program &program_;

@@ -10,8 +10,6 @@
 namespace rtmc::backend {
 namespace {
 
-/// Run tables longer than this stand in the blob.
-constexpr size_t kInlineRuns = 200;
 constexpr uint32_t kRunBytes = 20;  // sizeof(Run) in the generated source
 
 void append32(std::vector<uint8_t> &out, uint32_t value) {
@@ -60,6 +58,15 @@ void appendRun(std::vector<uint8_t> &out, const RunCall &call) {
   append32(out, call.entries | call.kernel << 24);
 }
 
+/// The descriptors as a table in the text.
+void emitRuns(Text &out, std::string_view comment, const std::vector<std::string> &runs) {
+  out.line("static constexpr Run kRuns[] = {{  // {}{}", comment, kRunFields);
+  out.indent();
+  appendList(out, runs);
+  out.outdent();
+  out.text("};");
+}
+
 /// The call of a run's kernel; step by step while the run's weights are near.
 void emitKernelCall(Text &out, const MatMulPlan &plan, const MatMulPlan::Kernel &kernel,
                     const std::vector<std::string> &args) {
@@ -73,6 +80,13 @@ void emitKernelCall(Text &out, const MatMulPlan &plan, const MatMulPlan::Kernel 
     out.outdent();
     out.text("}");
   }
+}
+
+/// The call of a kernel for several runs, whose descriptors begin at `runs`.
+void emitJoinedCall(Text &out, const MatMulPlan &plan, const MatMulPlan::Kernel &kernel, const std::string &runs) {
+  std::vector<std::string> args = {"values", "columns", runs};
+  addVectors(args, plan, kernel, "", "");
+  emitKernelCall(out, plan, kernel, args);
 }
 
 }  // namespace
@@ -101,22 +115,14 @@ void emitRunCalls(Text &out, const MatMulPlan &plan, uint32_t shares) {
         for (size_t j = i; j < i + runs; ++j) together.push_back(runText(plan.calls[j]));
         i += runs - 1;
       }
-    if (!together.empty()) {
-      out.line("static constexpr Run kRuns[] = {{  // multiplied together: {}", kRunFields);
-      out.indent();
-      appendList(out, together);
-      out.outdent();
-      out.text("};");
-    }
+    if (!together.empty()) emitRuns(out, "multiplied together: ", together);
     size_t described = 0;
     for (size_t i = 0; i < plan.calls.size(); ++i) {
       const RunCall &call = plan.calls[i];
       if (call.share != share) continue;
       const MatMulPlan::Kernel &kernel = plan.kernels[call.kernel];
       if (kernel.joined) {
-        std::vector<std::string> args = {"values", "columns", plus("kRuns", described)};
-        addVectors(args, plan, kernel, "", "");
-        emitKernelCall(out, plan, kernel, args);
+        emitJoinedCall(out, plan, kernel, plus("kRuns", described));
         described += kernel.joined;
         i += kernel.joined - 1;
         continue;
@@ -155,13 +161,9 @@ void emitRunTable(Text &out, const MatMulPlan &plan, uint32_t shares, Layout &la
     layout.blob.add("Run", kRunBytes, member, bytes, plan.weights->name);
     table = "w." + member;
   } else {
-    out.line("static constexpr Run kRuns[] = {{  // {}", kRunFields);
-    out.indent();
     std::vector<std::string> items;
     for (const RunCall &call : plan.calls) items.push_back(runText(call));
-    appendList(out, items);
-    out.outdent();
-    out.text("};");
+    emitRuns(out, "", items);
   }
   const bool joined = joinsRuns(plan);
   if (shares == 1) {
@@ -190,9 +192,7 @@ void emitRunTable(Text &out, const MatMulPlan &plan, uint32_t shares, Layout &la
   out.indent();
   const auto emitCall = [&](const MatMulPlan::Kernel &kernel) {
     if (kernel.joined) {
-      std::vector<std::string> args = {"values", "columns", table + " + i"};
-      addVectors(args, plan, kernel, "", "");
-      emitKernelCall(out, plan, kernel, args);
+      emitJoinedCall(out, plan, kernel, table + " + i");
       return;
     }
     std::vector<std::string> args = {"values + run.value"};

@@ -21,7 +21,6 @@ struct RunCall {
   uint64_t value = 0;   // bytes behind the share's values
   uint32_t column = 0, row = 0, rows = 0, entries = 0, tiles = 1;
   uint32_t perEntry = 0;  // values of an entry
-  uint32_t run = 0;       // of the packed matrix
 };
 
 /// What one matrix needs: its kernels and, in order, the calls of them.
@@ -44,6 +43,9 @@ struct MatMulPlan {
   std::vector<RunCall> calls;
   EntryCounts unrolled;
 };
+
+/// Run tables longer than this stand in the blob.
+constexpr size_t kInlineRuns = 200;
 
 /// Whether some runs are multiplied together: their descriptors are `Run`s.
 bool joinsRuns(const MatMulPlan &);

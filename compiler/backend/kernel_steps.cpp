@@ -41,23 +41,19 @@ class Steps {
   /// Entries of a round, of one of several runs: run j's vectors behind those of run j - 1.
   Values joinedRound(uint32_t run) const {
     Values steps;
-    for (uint32_t i = 0; i < f_.block(); i += f_.bf16 ? 2 : 1) steps.push_back(joinedStep(i, run, run + 1, true));
+    for (uint32_t i = 0; i < f_.block(); i += f_.bf16 ? 2 : 1) steps.push_back(joinedStep(i, run, true));
     return steps;
   }
-  /// What a round leaves, entry by entry: of blocks all runs in a step, of stripes a step for each.
+  /// What a round leaves, entry by entry.
   Values joinedTail() const {
     Values tail;
     const uint32_t stride = f_.bf16 ? 2 : 1;
     for (uint32_t i = 0; i + stride < f_.block(); i += stride) {
-      if (f_.shape.width > 1) {
-        tail.push_back(joinedStep(i, 0, f_.plan.joined, false));
-        continue;
-      }
       TemplateValue t;
-      Values runs;
-      for (uint32_t run = 0; run < f_.plan.joined; ++run) runs.push_back(joinedStep(i, run, run + 1, false));
+      Values steps;
+      for (uint32_t run = 0; run < f_.plan.joined; ++run) steps.push_back(joinedStep(i, run, false));
       t["guard"] = fmt::format("k{} < entries", plus(i));
-      t["runs"] = std::move(runs);
+      t["steps"] = std::move(steps);
       tail.push_back(std::move(t));
     }
     return tail;
@@ -103,56 +99,47 @@ class Steps {
     return v;
   }
 
-  TemplateValue joinedStep(uint32_t index, uint32_t firstRun, uint32_t endRun, bool inRound) const {
+  /// An entry of one of several runs, of bf16 two: its elements of x, and each vector of its weights.
+  TemplateValue joinedStep(uint32_t index, uint32_t run, bool inRound) const {
+    const auto xOfRun = [&](uint32_t entry) {
+      return fmt::format("x + {}", inRound && f_.columnsAtOnce() ? columnOfFour(fmt::format("four{}", run), entry)
+                                                                 : fmt::format("columns{}[k{}]", run, plus(entry)));
+    };
     TemplateValue s;
     Values xs, vectors;
-    const auto xOfRun = [&](uint32_t run, uint32_t entry) {
-      const std::string column =
-          inRound && f_.columnsAtOnce()
-              ? fmt::format("static_cast<{}>(four{}{})", indexType(f_.plan.columnWidth), run,
-                            entry == 0 ? "" : fmt::format(" >> {}", entry * 8 * bytesOf(f_.plan.columnWidth)))
-              : fmt::format("columns{}[k{}]", run, plus(entry));
-      return fmt::format("x + {}", column);
-    };
-    for (uint32_t run = firstRun; run < endRun; ++run) {
-      if (f_.shape.width == 1) {
-        addRowsOfRun(xs, vectors, index, run, xOfRun);
-        continue;
+    if (f_.shape.width == 1) {
+      const auto name = [&](uint32_t entry) { return fmt::format("x{}_{}", entry, run); };
+      for (uint32_t entry = index; entry < index + (f_.bf16 ? 2 : 1); ++entry) {
+        TemplateValue x;
+        x["name"] = name(entry);
+        x["x"] = xOfRun(entry);
+        xs.push_back(std::move(x));
       }
+      const std::string entries = index == 0 ? "" : fmt::format(" + {} * stride{}", index, run);
+      for (uint32_t j = 0; j < f_.shape.vectors; ++j)
+        vectors.push_back(weights({index, run * f_.shape.vectors + j, f_.vectorType(),
+                                   fmt::format("{}{}{}", run, entries, plus(j * f_.vectorBytes)), f_.lanes},
+                                  [&](uint32_t entry, uint32_t) { return name(index + entry); }));
+    } else {
       const std::string offset = fmt::format("{} + k * {}{}", run, f_.entriesBytes(1), f_.valueOffset(index, 0));
       vectors.push_back(weights({index, run, f_.vectorType(), offset, f_.lanes}, [&](uint32_t entry, uint32_t) {
-        return fmt::format("broadcast<{}, {}>({})", f_.vectorType(), f_.shape.width, xOfRun(run, index + entry));
+        return fmt::format("broadcast<{}, {}>({})", f_.vectorType(), f_.shape.width, xOfRun(index + entry));
       }));
     }
     s["xs"] = std::move(xs);
     s["vectors"] = std::move(vectors);
-    s["guard"] = fmt::format("k{} < entries", plus(index));
-    s["run"] = firstRun;
     return s;
   }
 
-  /// An entry of a stripe's run, of bf16 two: its elements of x, and each vector of its weights.
-  template <class X>
-  void addRowsOfRun(Values &xs, Values &vectors, uint32_t index, uint32_t run, X xOfRun) const {
-    const auto name = [&](uint32_t entry) { return fmt::format("x{}_{}", entry, run); };
-    for (uint32_t entry = index; entry < index + (f_.bf16 ? 2 : 1); ++entry) {
-      TemplateValue x;
-      x["name"] = name(entry);
-      x["x"] = xOfRun(run, entry);
-      xs.push_back(std::move(x));
-    }
-    const std::string entries = index == 0 ? "" : fmt::format(" + {} * stride{}", index, run);
-    for (uint32_t j = 0; j < f_.shape.vectors; ++j)
-      vectors.push_back(weights({index, run * f_.shape.vectors + j, f_.vectorType(),
-                                 fmt::format("{}{}{}", run, entries, plus(j * f_.vectorBytes)), f_.lanes},
-                                [&](uint32_t entry, uint32_t) { return name(index + entry); }));
+  /// A column of a round whose columns were read as one word.
+  std::string columnOfFour(const std::string &four, uint32_t entry) const {
+    return fmt::format("static_cast<{}>({}{})", indexType(f_.plan.columnWidth), four,
+                       entry == 0 ? "" : fmt::format(" >> {}", entry * 8 * bytesOf(f_.plan.columnWidth)));
   }
 
   /// The element of x that entry `index` (of the loop's round, or of the whole list) starts at.
   std::string columnOf(uint32_t index, bool inRound) const {
-    if (inRound && f_.columnsAtOnce())
-      return fmt::format("static_cast<{}>(four{})", indexType(f_.plan.columnWidth),
-                         index == 0 ? "" : fmt::format(" >> {}", index * 8 * bytesOf(f_.plan.columnWidth)));
+    if (inRound && f_.columnsAtOnce()) return columnOfFour("four", index);
     if (f_.plan.columns) return std::to_string((*f_.plan.columns)[index]);
     std::string entry = f_.plan.entries ? std::to_string(index) : "k" + plus(index);
     if (!f_.shape.denseColumns) return fmt::format("columns[{}]", entry);

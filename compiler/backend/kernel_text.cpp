@@ -71,40 +71,44 @@ class Builder {
   }
 
  private:
-  /// Several runs, each in the place of a vector: their sums across lanes are made together.
+  /// Several runs: the vectors of each come behind those of the one before.
   std::string joined(TemplateValue &v) const {
-    if (f_.shape.width == 1) return joinedRows(v);
+    v["stripes"] = f_.shape.width == 1;
+    addSums(v, 0, f_.plan.joined * f_.shape.vectors);
+    addJoinedSteps(f_, v);
+    if (f_.shape.width == 1) {
+      addStripes(v);
+    } else {
+      addBlocks(v);
+    }
+    return renderTemplate("cpp/kernel_joined", v);
+  }
+
+  /// Runs of blocks are one vector each: their sums across lanes are made together.
+  void addBlocks(TemplateValue &v) const {
     const uint32_t rows = f_.lanes / f_.shape.width;
     v["rows"] = rows;
     v["part"] = fmt::format("f32x{}", std::max(4u, rows));
     v["sums"] = f_.lanes + 4;
-    addSums(v, 0, f_.plan.joined);
-    addJoinedSteps(f_, v);
     std::vector<std::string> slots;
     for (uint32_t j = 0; j < f_.plan.joined; ++j) slots.push_back(sumName(f_, 0, j));
     v["sum"] = fmt::format("inRowOrder<{}>({})", f_.shape.width, folded(slots, f_.shape.width));
-    return renderTemplate("cpp/kernel_joined", v);
   }
 
-  /// Several runs of stripes: vectors of the second one come behind those of the first.
-  std::string joinedRows(TemplateValue &v) const {
-    const uint32_t vectors = f_.plan.joined * f_.shape.vectors;
+  /// Stripes have any number of rows: what each vector is added to.
+  void addStripes(TemplateValue &v) const {
     v["lanes"] = f_.lanes;
-    v["together"] = f_.bf16 ? 2u : 1u;
-    addSums(v, 0, vectors);
-    addJoinedSteps(f_, v);
     Values results;
-    for (uint32_t j = 0; j < vectors; ++j) {
-      const uint32_t row = j % f_.shape.vectors * f_.lanes;
-      TemplateValue r;
-      r["run"] = j / f_.shape.vectors;
-      r["row"] = plus(row);
-      r["minusRow"] = row == 0 ? std::string() : fmt::format(" - {}", row);
-      r["sum"] = sumName(f_, 0, j);
-      results.push_back(std::move(r));
-    }
+    for (uint32_t run = 0; run < f_.plan.joined; ++run)
+      for (uint32_t j = 0; j < f_.shape.vectors; ++j) {
+        TemplateValue r;
+        r["run"] = run;
+        r["row"] = plus(j * f_.lanes);
+        r["minusRow"] = j == 0 ? std::string() : fmt::format(" - {}", j * f_.lanes);
+        r["sum"] = sumName(f_, 0, run * f_.shape.vectors + j);
+        results.push_back(std::move(r));
+      }
     v["results"] = std::move(results);
-    return renderTemplate("cpp/kernel_joined_rows", v);
   }
 
   /// Several rows of x: where they and their rows of y begin, and the call for those that are left.

@@ -64,9 +64,8 @@ std::string kernelSource(const ir::TileShape &, Precision, ir::Accumulate, ir::I
 /// How many runs a kernel may take at once; 0: only one at a time.
 ///  - Block lanes that are one vector each: as many as the columns of a block, so that their sums fill one vector
 ///    together. Alone such a tile is mostly its start and its end, the sum across lanes.
-///  - Two stripes of one or two vectors in bf16 where the target has few registers, so that two sums per row are all
-///  that
-///    every tile may have: alone they wait for their own sums. In f32 and f16 loads are what limits them.
+///  - Two stripes of one or two vectors in bf16 where the target has few registers, so that a row has two sums in every
+///    tile: alone they wait for their own sums. In f32 and f16 loads are what limits them.
 uint32_t joinedRuns(const ir::TileShape &, Precision, ir::Accumulate, ir::IndexWidth columnWidth, uint32_t registers);
 
 /// The shape whose kernel takes such runs: of stripes one for all tiles of as many vectors, whatever rows they have; a

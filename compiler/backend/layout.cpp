@@ -130,6 +130,7 @@ void placeShare(const ir::Weights &weights, uint32_t share, uint32_t shares, Wei
   range.begin = range.begin / 64 * 64;  // vectors keep the alignment that pack gave them
   RTMC_CHECK(range.end <= packed.values.size(), "a run ends behind the packed values");
   home.valueBase[share] = range.begin;
+  home.valueBytes[share] = range.end - range.begin;
   home.values[share] =
       layout.members.unique(home.name + (shares > 1 ? fmt::format("_values{}", share) : std::string("_values")));
   layout.blob.add("unsigned char", 1, home.values[share],
@@ -156,6 +157,7 @@ void placeWeights(const Program &program, Layout &layout) {
     home.name = names.unique(weights.name);
     home.values.resize(program.shares);
     home.valueBase.resize(program.shares);
+    home.valueBytes.resize(program.shares);
   }
   for (uint32_t share = 0; share < program.shares; ++share) {
     for (const ir::Id id : order) placeShare(program.weights[id], share, program.shares, layout.weights[id], layout);

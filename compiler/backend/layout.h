@@ -38,10 +38,11 @@ struct BufferHome {
 
 /// Where one matrix's tables stand. Names are members of Weights.
 struct WeightsHome {
-  std::string name;                 // identifier of the matrix: "gru0_weight_hh_z"
-  std::vector<std::string> values;  // one per share; empty: the share has no values
-  std::vector<uint64_t> valueBase;  // byte offset in Packed::values where the share's member starts
-  std::string columns, rows;        // empty: none
+  std::string name;                  // identifier of the matrix: "gru0_weight_hh_z"
+  std::vector<std::string> values;   // one per share; empty: the share has no values
+  std::vector<uint64_t> valueBase;   // byte offset in Packed::values where the share's member starts
+  std::vector<uint64_t> valueBytes;  // of the share's member
+  std::string columns, rows;         // empty: none
   bool used = false;
 };
 

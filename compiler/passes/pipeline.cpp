@@ -17,7 +17,6 @@
 #include "support/files.h"
 
 #include <fmt/format.h>
-#include <llvm/ADT/ScopeExit.h>
 
 #include <algorithm>
 
@@ -111,8 +110,7 @@ bool runPasses(Module &module, Context &context, const RunOptions &options) {
   }
   const auto lowering =
       std::find_if(todo.begin(), todo.end(), [](const Pass *p) { return p->name == LowerCells::kName; });
-  const auto restored =
-      llvm::make_scope_exit([&, threads = context.options.threads] { context.options.threads = threads; });
+  Context current = context;  // for fewer threads where partition finds that one is faster
   for (auto next = todo.begin(); next != todo.end();) {
     const Pass *p = *next++;
     crashContext().pass = p->name;
@@ -120,14 +118,14 @@ bool runPasses(Module &module, Context &context, const RunOptions &options) {
       context.diagnostics->error("ir-file", {}, fmt::format("pass '{}' cannot run: {}", p->name, missing));
       return false;
     }
-    if (!p->run(module, context)) return false;
+    if (!p->run(module, current)) return false;
     std::vector<std::string> &done = passesOf(module);
     if (std::find(done.begin(), done.end(), p->name) == done.end()) done.push_back(p->name);
     verifyModule(module);
     if (!options.dumpDir.empty() && !dump(module, options.dumpDir, p->name, *context.diagnostics)) return false;
     if (p->name == Partition::kName && options.only.empty() && lowering != todo.end() &&
-        loweredForMore(module, context)) {
-      context.options.threads = 1;
+        loweredForMore(module, current)) {
+      current.options.threads = 1;
       next = lowering;
     } else if (p->name == options.stopAfter) {
       break;

@@ -234,7 +234,7 @@ RTM_INLINE void addFirst(float *y, V v) {
 }
 #endif
 
-#if RTM_SIMD_LANES >= 4
+#if RTM_SIMD_LANES == 4 || RTM_SIMD_LANES == 8
 /// y[0 .. n) += the first n lanes of v, n below their number: by halves, for units without masks. A loop over lanes
 /// costs a tile with few rows a tenth of its time (ADR 0022).
 RTM_INLINE void addBelow(int n, float *y, f32x4 v) {
@@ -246,7 +246,7 @@ RTM_INLINE void addBelow(int n, float *y, f32x4 v) {
   }
   if (n & 1) y[0] += v[0];
 }
-#if RTM_SIMD_LANES >= 8
+#if RTM_SIMD_LANES == 8
 RTM_INLINE void addBelow(int n, float *y, f32x8 v) {
   f32x4 part = lowHalf(v);
   if (n & 4) {
@@ -267,18 +267,12 @@ RTM_INLINE void addUpTo(int n, float *y, V v) {
   if (n >= lanes) {
     store(y, load<V>(y) + v);
   } else if (n > 0) {
-#if RTM_SIMD_LANES >= 16
     if constexpr (lanes >= 4) {
+#if RTM_SIMD_LANES >= 16
       storePartial(y, loadPartial<V>(y, static_cast<uint32_t>(n)) + v, static_cast<uint32_t>(n));
-      return;
-    }
-#endif
-    if constexpr (lanes == 8 || lanes == 4) {
+#else
       addBelow(n, y, v);
-    } else {
-      float sums[lanes];
-      store(sums, v);
-      for (int i = 0; i < n; i++) y[i] += sums[i];
+#endif
     }
   }
 }
