@@ -21,6 +21,9 @@ using ir::Unroll;
 
 /// Up to so many runs are called one by one; more go through a table.
 constexpr size_t kExplicitRuns = 24;
+/// What several steps of a chunk go over should be no larger, half of the nearest cache of most processors.
+constexpr uint64_t kNear = 16 * 1024;
+
 std::string_view xType(const ir::Weights &weights) {
   return weights.schedule.accumulate == ir::Accumulate::F16x4 ? "Half" : "float";
 }
@@ -78,13 +81,15 @@ void MatMulEmitter::emitKernel(const MatMulPlan &plan, const MatMulPlan::Kernel 
                               : kernelSource(kernel.shape, packed.precision, accumulate, packed.columnWidth,
                                              packed.rowWidth, options);
   };
-  if (kernel.options.chunk) {  // which calls the one for a single step
-    KernelOptions single = kernel.options;
-    single.chunk = false;
-    add(kernelFunctionName(kernel.shape, packed.precision, accumulate, packed.columnWidth, packed.rowWidth, single),
-        single);
+  for (const Chunk chunk : {Chunk::None, Chunk::AllSums, Chunk::SumBySum}) {
+    if (chunk > kernel.options.chunk) break;
+    KernelOptions options = kernel.options;  // each calls those before for the steps that are left
+    options.chunk = chunk;
+    add(kernel.joined ? kernel.name
+                      : kernelFunctionName(kernel.shape, packed.precision, accumulate, packed.columnWidth,
+                                           packed.rowWidth, options),
+        options);
   }
-  add(kernel.name, kernel.options);
 }
 
 namespace {
@@ -92,8 +97,23 @@ namespace {
 /// For a chunk a kernel that takes one step is called for each in turn, so its weights should stay in the nearest cache
 /// meanwhile. Tiles with columns of their own are not taken apart: they are small.
 uint32_t tilesOfACall(const TileShape &shape, uint64_t tileBytes) {
-  constexpr uint64_t kNear = 16 * 1024;
   return shape.gather ? ~0u : static_cast<uint32_t>(std::max<uint64_t>(1, kNear / std::max<uint64_t>(1, tileBytes)));
+}
+
+/// Which kernel multiplies a chunk's steps with a run. Sum by sum where so much of a tile is one sum's that beginning
+/// and ending it cost little: with two sums per row, loads limit a kernel for two steps; with four only those from
+/// beyond the nearest cache do. Short runs of blocks that may be joined are, step by step.
+Chunk chunkKernel(const TileShape &shape, const ir::Weights &weights, const TileRun &run, uint32_t registers) {
+  constexpr uint64_t kLong = 4 * 1024, kFar = 32 * 1024;
+  constexpr uint32_t kManyBlocks = 32;
+  const Packed &packed = *weights.packed;
+  const ir::Accumulate accumulate = weights.schedule.accumulate;
+  if (stepsAtOnce(shape, accumulate, Chunk::AllSums) == 1) return Chunk::None;
+  if (shape.width > 1) {
+    const bool joined = joinedRuns(shape, packed.precision, accumulate, packed.columnWidth, registers) != 0;
+    return joined && run.entries < kManyBlocks ? Chunk::None : Chunk::AllSums;
+  }
+  return packed.tileBytes(run) >= (registers < 32 ? kLong : kFar) ? Chunk::SumBySum : Chunk::AllSums;
 }
 
 }  // namespace
@@ -102,13 +122,17 @@ void MatMulEmitter::addLooped(MatMulPlan &plan, const TileRun &run, uint32_t sha
   const Packed &packed = *plan.weights->packed;
   const bool unrolled = plan.unrolled.contains({run.shape, run.entries});
   const TileShape &shape = packed.shapes[run.shape];
-  const bool chunk = plan.forChunk && stepsAtOnce(shape, plan.weights->schedule.accumulate) > 1;
+  Chunk chunk = Chunk::None;
+  if (plan.forChunk) {
+    chunk = chunkKernel(shape, *plan.weights, run, target_.traits.registers);
+    if (unrolled && chunk == Chunk::SumBySum) chunk = Chunk::AllSums;
+  }
   const KernelOptions options{.unroll = unrolled ? Unroll::Tile : Unroll::None,
                               .entries = unrolled ? run.entries : 0,
                               .halfLast = halfLast(*plan.weights, shape, run.rows),
                               .chunk = chunk};
   const uint32_t kernel = addKernel(plan, {.shape = shape, .options = options, .takesEntries = !unrolled});
-  const uint32_t most = plan.forChunk && !chunk ? tilesOfACall(shape, packed.tileBytes(run)) : run.tiles;
+  const uint32_t most = plan.forChunk && chunk == Chunk::None ? tilesOfACall(shape, packed.tileBytes(run)) : run.tiles;
   for (uint32_t tile = 0; tile < run.tiles; tile += most) {
     const uint32_t tiles = std::min(most, run.tiles - tile), firstRow = tile * shape.rows();
     const uint32_t rows = tiles == run.tiles ? run.rows : std::min(tiles * shape.rows(), run.rows - firstRow);
@@ -177,7 +201,7 @@ void MatMulEmitter::joinRuns(MatMulPlan &plan) {
   const auto of = [&](const RunCall &call) {
     const MatMulPlan::Kernel &kernel = plan.kernels[call.kernel];
     Together one{kernel.shape, 0, call, 0};
-    if (!kernel.takesEntries || kernel.options.chunk || call.tiles != 1) return one;
+    if (!kernel.takesEntries || kernel.options.chunk != Chunk::None || call.tiles != 1) return one;
     const TileShape shape = joinedShape(kernel.shape, target_.traits.lanes);
     const uint64_t lanes = uint64_t{shape.vectors} * shape.lanes;
     const uint64_t end = call.value + uint64_t{call.entries} * call.perEntry * bytesOf(packed.precision) +
@@ -256,17 +280,40 @@ MatMulPlan MatMulEmitter::planOf(ir::Id id, UnrollBudget &budget, Unroll unroll,
   return plan;
 }
 
+namespace {
+
+bool takesSteps(const MatMulPlan &plan) {
+  return std::any_of(plan.kernels.begin(), plan.kernels.end(),
+                     [](const auto &kernel) { return kernel.options.chunk != Chunk::None; });
+}
+
+/// Whether the calls of both are one table's: each kernel of the one stands where one of the other does.
+bool sameTable(const MatMulPlan &a, const MatMulPlan &b) {
+  if (joinsRuns(a) || joinsRuns(b) || a.calls.size() != b.calls.size()) return false;
+  std::map<uint32_t, uint32_t> ofA, ofB;
+  for (size_t i = 0; i < a.calls.size(); ++i) {
+    RunCall call = a.calls[i];
+    const uint32_t kernel = std::exchange(call.kernel, b.calls[i].kernel);
+    if (!(call == b.calls[i])) return false;
+    if (ofA.emplace(kernel, call.kernel).first->second != call.kernel) return false;
+    if (ofB.emplace(call.kernel, kernel).first->second != kernel) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 void MatMulEmitter::emitMatrix(ir::Id id, UnrollBudget &budget, Diagnostics &diagnostics) {
   const Unroll unroll = budget.resolve(program_.weights[id], diagnostics);
   MatMulPlan plan = planOf(id, budget, unroll, runsPerChunk(program_, id));
   if (plan.calls.empty()) return;  // a matrix without weights
   names_[id] = plan.function;
-  // Stripes go in pairs in a single step, which the kernels for several do not need. Not where that would be a second
-  // table among the weights.
+  // A single step, all that a stream has, goes without the loops over steps, and stripes go in pairs. Not where that
+  // would be a second table among the weights.
   std::string alone;
-  if (plan.forChunk && unroll != Unroll::Full && unroll != Unroll::Tile) {
+  if (takesSteps(plan) && unroll != Unroll::Tile) {
     MatMulPlan single = planOf(id, budget, unroll, false);
-    if (joinsStripes(single) && single.calls.size() <= kInlineRuns) {
+    if (single.calls.size() <= kInlineRuns || sameTable(single, plan)) {
       alone = single.function += "_alone";
       emitFunction(single, "");
     }
@@ -274,13 +321,32 @@ void MatMulEmitter::emitMatrix(ir::Id id, UnrollBudget &budget, Diagnostics &dia
   emitFunction(plan, alone);
 }
 
+namespace {
+
+/// Steps of a chunk that go over all runs before the next ones do. Each run of blocks reads x from one end to the
+/// other, so their rows should stay in the nearest cache meanwhile; other runs read one block of columns, or long
+/// tiles.
+uint32_t nearSteps(const MatMulPlan &plan) {
+  uint32_t together = 0;  // steps that a kernel of blocks takes at once
+  for (const MatMulPlan::Kernel &kernel : plan.kernels)
+    if (kernel.shape.width > 1)
+      together = std::max(together, stepsAtOnce(kernel.shape, plan.weights->schedule.accumulate, kernel.options.chunk));
+  if (together <= 1) return ~0u;
+  const uint64_t rows = kNear / (plan.weights->columns * sizeof(float));
+  return std::max(together, static_cast<uint32_t>(rows / together * together));
+}
+
+}  // namespace
+
 /// `alone`: of a chunk's matrix the function for a single step, where it has one.
 void MatMulEmitter::emitFunction(MatMulPlan &plan, const std::string &alone) {
   emitKernels(plan);
   usesRunTable_ |= plan.table || joinsRuns(plan);
-  Text out, body(1);
+  const uint32_t near = nearSteps(plan), chunk = program_.chunk;
+  const bool parted = near < chunk;
+  Text out, body(parted ? 2 : 1);
   if (plan.table) {
-    emitRunTable(body, plan, program_.shares, layout_);
+    emitRunTable(body, plan, program_.shares, layout_, runTables_);
   } else {
     emitRunCalls(body, plan, program_.shares);
   }
@@ -292,10 +358,18 @@ void MatMulEmitter::emitFunction(MatMulPlan &plan, const std::string &alone) {
   parameters.push_back(fmt::format("const {} *x", xType(*plan.weights)));
   if (plan.forChunk) parameters.push_back("size_t xStride");
   parameters.push_back("float *y");
-  if (plan.forChunk) parameters.insert(parameters.end(), {"size_t yStride", "size_t steps"});
+  const std::string_view steps = parted ? "allSteps" : "steps";
+  if (plan.forChunk) parameters.insert(parameters.end(), {"size_t yStride", fmt::format("size_t {}", steps)});
   appendCall(out, "RTM_TARGET static void " + plan.function, parameters, " {");
-  if (!alone.empty()) out.line("  if (steps == 1) return {}(w, {}x, y);  // in pairs", alone, share);
+  if (!alone.empty()) out.line("  if ({} == 1) return {}(w, {}x, y);  // its own kernels", steps, alone, share);
+  if (parted) {
+    out.line("  for (size_t first = 0; first < allSteps; first += {0}, x += {0} * xStride, y += {0} * yStride) {{",
+             near);
+    out.line("    // The nearest cache holds their rows of x.");
+    out.line("    const size_t steps = allSteps - first < {0} ? allSteps - first : {0};", near);
+  }
   out.raw(body.str());
+  if (parted) out.text("  }");
   out.text("}");
   out.blank();
   functions_ += out.str();

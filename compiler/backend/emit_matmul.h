@@ -50,6 +50,7 @@ class MatMulEmitter {
   std::map<std::string, bool> known_;  // kernels that stand in kernels_
   std::vector<std::string> names_;     // function of each matrix; empty: it has no weights
   std::string kernels_, functions_;
+  RunTables runTables_;
   bool usesRunTable_ = false;
 };
 

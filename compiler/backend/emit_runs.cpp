@@ -29,7 +29,7 @@ void emitAliases(Text &out, const MatMulPlan &plan) {
 
 /// For a chunk, a kernel that does not take all of its steps is called once for each.
 bool byStep(const MatMulPlan &plan, const MatMulPlan::Kernel &kernel) {
-  return plan.forChunk && !kernel.options.chunk;
+  return plan.forChunk && kernel.options.chunk == Chunk::None;
 }
 
 /// Where a run's call reads and writes, behind the tables: of its own step, or of all steps of a chunk.
@@ -37,9 +37,9 @@ void addVectors(std::vector<std::string> &args, const MatMulPlan &plan, const Ma
                 const std::string &column, const std::string &row) {
   const bool each = byStep(plan, kernel);
   args.push_back((each ? "x + step * xStride" : "x") + column);
-  if (kernel.options.chunk) args.push_back("xStride");
+  if (kernel.options.chunk != Chunk::None) args.push_back("xStride");
   args.push_back((each ? "y + step * yStride" : "y") + row);
-  if (kernel.options.chunk) args.insert(args.end(), {"yStride", "steps"});
+  if (kernel.options.chunk != Chunk::None) args.insert(args.end(), {"yStride", "steps"});
 }
 
 /// A descriptor in the text, as `Run` in the generated source has it.
@@ -95,11 +95,6 @@ bool joinsRuns(const MatMulPlan &plan) {
   return std::any_of(plan.kernels.begin(), plan.kernels.end(), [](const auto &kernel) { return kernel.joined != 0; });
 }
 
-bool joinsStripes(const MatMulPlan &plan) {
-  return std::any_of(plan.kernels.begin(), plan.kernels.end(),
-                     [](const auto &kernel) { return kernel.joined != 0 && kernel.shape.width == 1; });
-}
-
 std::string plus(std::string_view base, uint64_t offset) {
   return offset == 0 ? std::string(base) : fmt::format("{} + {}", base, offset);
 }
@@ -150,15 +145,18 @@ void emitRunCalls(Text &out, const MatMulPlan &plan, uint32_t shares) {
   }
 }
 
-void emitRunTable(Text &out, const MatMulPlan &plan, uint32_t shares, Layout &layout) {
+void emitRunTable(Text &out, const MatMulPlan &plan, uint32_t shares, Layout &layout, RunTables &tables) {
   const WeightsHome &home = *plan.home;
   std::string table = "kRuns";
   emitAliases(out, plan);
   if (plan.calls.size() > kInlineRuns) {
     std::vector<uint8_t> bytes;
     for (const RunCall &call : plan.calls) appendRun(bytes, call);
-    const std::string member = layout.members.unique(home.name + "_runs");
-    layout.blob.add("Run", kRunBytes, member, bytes, plan.weights->name);
+    std::string &member = tables[std::string(bytes.begin(), bytes.end())];
+    if (member.empty()) {
+      member = layout.members.unique(home.name + "_runs");
+      layout.blob.add("Run", kRunBytes, member, bytes, plan.weights->name);
+    }
     table = "w." + member;
   } else {
     std::vector<std::string> items;

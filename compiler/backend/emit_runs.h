@@ -8,6 +8,7 @@
 #include "backend/unroll_budget.h"
 #include "ir/kernel.h"
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,7 @@ struct RunCall {
   uint64_t value = 0;   // bytes behind the share's values
   uint32_t column = 0, row = 0, rows = 0, entries = 0, tiles = 1;
   uint32_t perEntry = 0;  // values of an entry
+  bool operator==(const RunCall &) const = default;
 };
 
 /// What one matrix needs: its kernels and, in order, the calls of them.
@@ -49,8 +51,6 @@ constexpr size_t kInlineRuns = 200;
 
 /// Whether some runs are multiplied together: their descriptors are `Run`s.
 bool joinsRuns(const MatMulPlan &);
-/// The same of stripes.
-bool joinsStripes(const MatMulPlan &);
 
 /// "base + offset", "base" where the offset is 0.
 std::string plus(std::string_view base, uint64_t offset);
@@ -58,7 +58,10 @@ std::string plus(std::string_view base, uint64_t offset);
 /// One call per run, with constants; of those that are multiplied together one for all.
 void emitRunCalls(Text &out, const MatMulPlan &, uint32_t shares);
 
+/// The tables in the blob: bytes and member. What two functions read stands there once.
+using RunTables = std::map<std::string, std::string>;
+
 /// A loop over `Run`s; a long table goes to the layout's blob.
-void emitRunTable(Text &out, const MatMulPlan &, uint32_t shares, Layout &layout);
+void emitRunTable(Text &out, const MatMulPlan &, uint32_t shares, Layout &layout, RunTables &tables);
 
 }  // namespace rtmc::backend

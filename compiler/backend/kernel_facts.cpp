@@ -18,13 +18,13 @@ KernelFacts::KernelFacts(const KernelPlan &of)
 }
 
 bool KernelFacts::columnsAtOnce() const {
-  return shape.vectors == 1 && !half && !shape.gather && !shape.denseColumns && !plan.entries &&
+  return shape.vectors == 1 && !half && !shape.gather && !shape.denseColumns && !plan.entries && !plan.sumBySum &&
          plan.columnWidth != ir::IndexWidth::U32;
 }
 
 uint32_t KernelFacts::vectorsPerPass() const {
   if (plan.steps > 1) {
-    const uint32_t most = (plan.registers >= 32 ? kSumsOfMany : kSumsOfFew) / (plan.steps * chains);
+    const uint32_t most = (plan.registers >= 32 ? kSumsOfMany : kSumsOfFew) / (plan.steps * (chains / loops()));
     const uint32_t passes = (shape.vectors + most - 1) / most;
     return (shape.vectors + passes - 1) / passes;
   }

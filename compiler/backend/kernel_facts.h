@@ -25,11 +25,15 @@ struct KernelFacts {
   std::optional<uint64_t> perEntry;  // values; unknown in a partial tile whose rows are an argument
 
   /// Entries per round of the loop: a multiple of every number of chains.
-  uint32_t block() const { return half ? kHalfChain * kHalfSums : 4; }
+  uint32_t block() const { return half ? kHalfChain * kHalfSums : plan.sumBySum ? 8 : 4; }
   /// Where every load of values comes with one of a column, the loads are what limits: a round's four columns are then
   /// read as one word. Wider tiles lose more by taking it apart.
   bool columnsAtOnce() const;
   uint32_t vectorsPerPass() const;
+  /// Loops over the entries, each for one of a row's sums or for all.
+  uint32_t loops() const { return plan.sumBySum ? chains : 1; }
+  /// Whether its loops ask for the cache lines of the next tile.
+  bool asksAhead() const { return plan.sumBySum && !shape.partial; }
   /// A row of x and the row of y that belongs to it.
   std::string xRow(uint32_t step) const { return plan.steps == 1 ? "x" : "in" + std::to_string(step); }
   std::string yRow(uint32_t step) const { return plan.steps == 1 ? "y" : "out" + std::to_string(step); }

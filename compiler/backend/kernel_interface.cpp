@@ -22,6 +22,7 @@ std::string kernelTitle(const KernelFacts &f) {
                         f.chains, f.chains);
   if (f.plan.joined) text += fmt::format("\n/// {} runs of equally many entries at once.", f.plan.joined);
   if (f.plan.steps > 1) text += fmt::format("\n/// {} steps at once, and the rest one by one.", f.plan.steps);
+  if (f.plan.sumBySum) text += "\n/// Sum by sum, so that so many steps' sums stay in registers.";
   if (f.shape.gather) text += "\n/// Every lane has a column of its own.";
   return text;
 }
@@ -75,6 +76,7 @@ std::string kernelUsing(const KernelFacts &f) {
   if (f.plan.joined && f.shape.width > 1) names.push_back(fmt::format("f32x{}", std::max(4u, f.lanes / f.shape.width)));
   if (f.lastGroup() != f.shape.width && !f.shape.indexed) names.push_back("addFirst");
   if (f.shape.partial && !f.shape.indexed) names.push_back("addUpTo");
+  if (f.asksAhead()) names.push_back("prefetch");
   names.push_back("store");
   std::sort(names.begin(), names.end());
   std::string text, line = "using ";

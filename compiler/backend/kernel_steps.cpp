@@ -12,7 +12,8 @@ using Values = std::vector<TemplateValue>;
 
 class Steps {
  public:
-  explicit Steps(const KernelFacts &facts) : f_(facts) {}
+  /// `chain`: the sum that a kernel that goes sum by sum is at.
+  explicit Steps(const KernelFacts &facts, uint32_t chain = 0) : f_(facts), chain_(chain) {}
 
   void add(TemplateValue &p, uint32_t first, uint32_t end) const {
     Values steps, tail;
@@ -30,9 +31,12 @@ class Steps {
       }
     } else {
       const uint32_t stride = f_.bf16 ? 2 : 1;
-      for (uint32_t i = 0; i < count; i += stride) steps.push_back(step(i, first, end, true));
+      const auto counts = [&](uint32_t i) { return isSummed(i) || (f_.bf16 && isSummed(i + 1)); };
+      for (uint32_t i = 0; i < count; i += stride)
+        if (counts(i)) steps.push_back(step(i, first, end, true));
       if (!f_.plan.entries)
-        for (uint32_t i = 0; i + stride < f_.block(); i += stride) tail.push_back(step(i, first, end, false));
+        for (uint32_t i = 0; i + stride < f_.block(); i += stride)
+          if (counts(i)) tail.push_back(step(i, first, end, false));
     }
     p["steps"] = std::move(steps);
     p["tail"] = std::move(tail);
@@ -74,6 +78,7 @@ class Steps {
     Values adds;
     const std::string name = fmt::format("w{}_{}", at.index, at.vector);
     const auto add = [&](uint32_t entry, const std::string &weight) {
+      if (!isSummed(at.index + entry)) return;
       for (uint32_t step = 0; step < f_.plan.steps; ++step) {
         TemplateValue t;
         t["sum"] = sumName(f_, (at.index + entry) % f_.chains, at.vector, step);
@@ -179,7 +184,7 @@ class Steps {
     TemplateValue s;
     Values xs;  // one element for all vectors
     for (uint32_t entry = index; !f_.shape.gather && entry < index + (f_.bf16 ? 2 : 1); ++entry)
-      for (uint32_t step = 0; step < f_.plan.steps; ++step) {
+      for (uint32_t step = 0; isSummed(entry) && step < f_.plan.steps; ++step) {
         TemplateValue x;
         x["name"] = xName(entry, step);
         x["x"] = xOf(entry, inRound, step);
@@ -242,7 +247,11 @@ class Steps {
     return s;
   }
 
+  /// Whether this loop adds entry `index` of a round.
+  bool isSummed(uint32_t index) const { return !f_.plan.sumBySum || index % f_.chains == chain_; }
+
   const KernelFacts &f_;
+  const uint32_t chain_;
 };
 
 }  // namespace
@@ -261,8 +270,8 @@ void addJoinedSteps(const KernelFacts &facts, TemplateValue &kernel) {
   kernel["tail"] = steps.joinedTail();
 }
 
-void addSteps(const KernelFacts &facts, TemplateValue &pass, uint32_t first, uint32_t end) {
-  Steps(facts).add(pass, first, end);
+void addSteps(const KernelFacts &facts, TemplateValue &loop, uint32_t first, uint32_t end, uint32_t chain) {
+  Steps(facts, chain).add(loop, first, end);
 }
 
 }  // namespace rtmc::backend

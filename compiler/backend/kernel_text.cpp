@@ -67,6 +67,8 @@ class Builder {
     v["passes"] = std::move(passes);
     v["tile"] = f_.plan.steps == 1 ? "cpp/kernel_tile" : "cpp/kernel_chunk_tile";
     if (f_.plan.steps > 1) addRowsOfX(v);
+    v["sumBySum"] = f_.plan.sumBySum;
+    addAhead(v);
     return renderTemplate("cpp/kernel_matvec", v);
   }
 
@@ -124,13 +126,43 @@ class Builder {
     v["rowsOfX"] = std::move(rows);
     v["steps"] = f_.plan.steps;
     v["single"] = f_.plan.single;
-    std::vector<std::string> arguments = {"values"};
-    if (!f_.shape.denseColumns) arguments.push_back("columns");
-    if (!f_.plan.entries) arguments.push_back("entries");
-    if (!f_.shape.partial) arguments.push_back("1");
-    arguments.insert(arguments.end(), {"x + step * xStride", "y + step * yStride"});
-    if (f_.shape.partial) arguments.push_back("rowCount");
-    v["singleArguments"] = fmt::format("{}", fmt::join(arguments, ", "));
+    v["several"] = f_.plan.several;
+    const auto argumentsOf = [&](bool several) {
+      std::vector<std::string> arguments = {"values"};
+      if (!f_.shape.denseColumns) arguments.push_back("columns");
+      if (!f_.plan.entries) arguments.push_back("entries");
+      if (!f_.shape.partial) arguments.push_back("1");
+      arguments.push_back("x + step * xStride");
+      if (several) arguments.push_back("xStride");
+      arguments.push_back("y + step * yStride");
+      if (several) arguments.insert(arguments.end(), {"yStride", "steps - step"});
+      if (f_.shape.partial) arguments.push_back("rowCount");
+      return fmt::format("{}", fmt::join(arguments, ", "));
+    };
+    v["singleArguments"] = argumentsOf(false);
+    v["severalArguments"] = argumentsOf(true);
+  }
+
+  /// A tile that goes sum by sum takes long enough to ask for the next one meanwhile: each round of its loops for so
+  /// many lines that all steps' rounds ask for all of it.
+  void addAhead(TemplateValue &v) const {
+    constexpr uint64_t kLine = 64, kFewestSteps = 8;  // of a cache; of the chunks that rtmc chooses
+    v["asksAhead"] = f_.asksAhead();
+    Values asked;
+    if (f_.asksAhead()) {
+      const uint32_t perPass = f_.vectorsPerPass(), passes = (f_.shape.vectors + perPass - 1) / perPass;
+      const uint64_t bytes =
+          *f_.perEntry * bytesOf(f_.plan.precision) * f_.block() * f_.plan.steps / (passes * f_.loops());
+      const uint64_t lines = std::max<uint64_t>(1, (bytes + kLine * kFewestSteps - 1) / (kLine * kFewestSteps));
+      for (uint64_t i = 0; i < lines; ++i) {
+        TemplateValue a;
+        a["place"] = i == 0 ? "ahead" : i == 1 ? std::string("ahead + apart") : fmt::format("ahead + {} * apart", i);
+        asked.push_back(std::move(a));
+      }
+      v["aheadBytes"] = bytes / lines;
+      v["aheadStep"] = lines == 1 ? std::string("apart") : fmt::format("{} * apart", lines);
+    }
+    v["asked"] = std::move(asked);
   }
 
   TemplateValue pass(uint32_t first, uint32_t end) const {
@@ -140,7 +172,14 @@ class Builder {
     p["valueOffset"] = plus(first * f_.vectorBytes);
     p["columnOffset"] = "";
     addSums(p, first, end);
-    addSteps(f_, p, first, end);
+    Values loops;
+    for (uint32_t chain = 0; chain < f_.loops(); ++chain) {
+      TemplateValue loop;
+      loop["sum"] = chain;
+      addSteps(f_, loop, first, end, chain);
+      loops.push_back(std::move(loop));
+    }
+    p["loops"] = std::move(loops);
     p["results"] = results(first, end);
     return p;
   }

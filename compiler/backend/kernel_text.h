@@ -28,7 +28,9 @@ struct KernelPlan {
   bool halfLast = false;  // the last vector has half of the lanes
   uint32_t joined = 0;    // runs at once; 0: one
   uint32_t steps = 1;     // rows of x at once
-  std::string single;     // of several rows: the kernel that computes what is left of them
+  bool sumBySum = false;  // of those: one sum of a row after the other
+  // Of several rows: the kernel for one that is left, and of sumBySum the one for more that are left.
+  std::string single, several;
 };
 
 /// Sums that a row is spread over, so that multiply-adds do not wait for each other: entry k is added to sum k mod

@@ -19,9 +19,10 @@ bool straight(const KernelOptions &options) {
 
 }  // namespace
 
-uint32_t stepsAtOnce(const TileShape &shape, ir::Accumulate accumulate) {
-  if (shape.indexed || shape.gather || shape.width > 1 || accumulate != ir::Accumulate::F32) return 1;
-  return shape.vectors == 1 ? 4 : 2;
+uint32_t stepsAtOnce(const TileShape &shape, ir::Accumulate accumulate, Chunk chunk) {
+  if (chunk == Chunk::None || shape.indexed || shape.gather || accumulate != ir::Accumulate::F32) return 1;
+  if (chunk == Chunk::SumBySum && shape.width > 1) return 1;
+  return shape.vectors == 1 || chunk == Chunk::SumBySum ? 4 : 2;
 }
 
 std::string kernelFunctionName(const TileShape &shape, Precision precision, ir::Accumulate accumulate,
@@ -31,7 +32,8 @@ std::string kernelFunctionName(const TileShape &shape, Precision precision, ir::
   if (!shape.denseColumns) name += fmt::format("_c{}", 8 * bytesOf(columnWidth));
   if (shape.indexed) name += fmt::format("_r{}", 8 * bytesOf(rowWidth));
   if (straight(options)) name += fmt::format("_e{}", options.entries);
-  if (options.chunk) name += fmt::format("_s{}", stepsAtOnce(shape, accumulate));
+  if (options.chunk != Chunk::None) name += fmt::format("_s{}", stepsAtOnce(shape, accumulate, options.chunk));
+  if (options.chunk == Chunk::SumBySum) name += 'o';
   return name;
 }
 
@@ -47,12 +49,18 @@ std::string kernelSource(const TileShape &shape, Precision precision, ir::Accumu
   plan.registers = options.registers;
   plan.halfLast = options.halfLast;
   if (straight(options)) plan.entries = options.entries;
-  if (options.chunk) {
-    plan.steps = stepsAtOnce(shape, accumulate);
+  if (options.chunk != Chunk::None) {
+    plan.steps = stepsAtOnce(shape, accumulate, options.chunk);
+    plan.sumBySum = options.chunk == Chunk::SumBySum;
     RTMC_CHECK(plan.steps > 1, "a shape whose steps are multiplied together");
-    KernelOptions single = options;
-    single.chunk = false;
-    plan.single = kernelFunctionName(shape, precision, accumulate, columnWidth, rowWidth, single);
+    RTMC_CHECK(!plan.sumBySum || !straight(options), "a kernel that goes sum by sum has a loop");
+    const auto nameOf = [&](Chunk chunk) {
+      KernelOptions rest = options;
+      rest.chunk = chunk;
+      return kernelFunctionName(shape, precision, accumulate, columnWidth, rowWidth, rest);
+    };
+    plan.single = nameOf(Chunk::None);
+    if (plan.sumBySum) plan.several = nameOf(Chunk::AllSums);
   }
   return kernelText(plan);
 }

@@ -17,19 +17,27 @@
 
 namespace rtmc::backend {
 
+/// Whether a kernel takes a chunk of steps, rows of x, several at once.
+enum class Chunk : uint8_t {
+  None,      // one row of x
+  AllSums,   // all sums of a row together, each weight loaded once
+  SumBySum,  // one of them after the other, so that more steps share a load: for long tiles of whole columns. Never
+             // unrolled.
+};
+
 struct KernelOptions {
   ir::Unroll unroll = ir::Unroll::None;  // None or Tile; Auto is None. Full: fullSource
   uint32_t entries = 0;                  // Tile: entries of every run that calls it
   uint32_t registers = 32;               // vector registers of the target: TargetTraits::registers
   bool mayInline = true;                 // Full: false keeps the run a function of its own
   bool halfLast = false;                 // passes::halfLastVector() of the rows of every run that calls it
-  bool chunk = false;                    // takes several steps: rows of x
+  Chunk chunk = Chunk::None;
 };
 
-/// Rows of x that a kernel for several steps handles at once, so that each weight is loaded and widened once for them
-/// and a short tile does not wait for its own sums. 1: there is no such kernel; indexed rows, columns of their own,
-/// blocks and sums in half precision are multiplied step by step.
-uint32_t stepsAtOnce(const ir::TileShape &, ir::Accumulate);
+/// Rows of x that a kernel for a chunk handles at once, so that each weight is loaded and widened once for them
+/// and a short tile does not wait for its own sums. 1: there is no such kernel; indexed rows, columns of their own
+/// and sums in half precision are multiplied step by step.
+uint32_t stepsAtOnce(const ir::TileShape &, ir::Accumulate, Chunk);
 
 /// "matvec_f32_rows16_t64_c16" and so on: <op>_<precision>_<lanes>_t<rows per tile>[_suffixes]; a C++ identifier that
 /// is different for any two kernels of one target whose text differs.
@@ -54,9 +62,10 @@ std::string kernelFunctionName(const ir::TileShape &, Precision, ir::Accumulate,
 ///  - bf16: `entries` is even.
 ///  - F16x4: x is `const f16 *` (rtm::simd::f16); only where simd.h was included with RTM_SIMD_FP16.
 ///  - Unroll::Tile: `entries` is not an argument (KernelOptions::entries is compiled in).
-///  - chunk: `const float *x, size_t xStride, float *y, size_t yStride, size_t steps`: the same of each of `steps` rows
-///    of x and y that are so many floats apart, tile by tile. Calls the kernel without `chunk`, whose sums are the
-///    same.
+///  - Chunk: `const float *x, size_t xStride, float *y, size_t yStride, size_t steps`: the same of each of `steps` rows
+///    of x and y that are so many floats apart, tile by tile. What is left goes through the kernels of the Chunk
+///    values before; the sums are the same. SumBySum also asks for the cache lines behind a tile, where the next one
+///    is.
 /// x must be readable up to the end of its buffer's padding; nothing beyond the listed columns is read.
 std::string kernelSource(const ir::TileShape &, Precision, ir::Accumulate, ir::IndexWidth columnWidth,
                          ir::IndexWidth rowWidth, const KernelOptions &);

@@ -122,6 +122,11 @@ typedef f32x1 f32xn;
 // ------------------------------------------------------------------------------------------------ memory
 // Pointers need no alignment beyond their element's.
 
+/// Asks for the cache line of an address, which need not be one that may be read.
+RTM_INLINE void prefetch(const void *address) {
+  __builtin_prefetch(address);
+}
+
 template <class V>
 RTM_INLINE V load(const void *from) {
   V value;

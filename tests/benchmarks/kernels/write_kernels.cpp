@@ -11,6 +11,7 @@
 namespace {
 
 using namespace rtmc;
+using backend::Chunk;
 using backend::KernelOptions;
 using ir::Accumulate;
 using ir::IndexWidth;
@@ -41,17 +42,19 @@ class SetWriter {
   /// `rows`: of a stripe; 0: one tile. Also for a chunk of steps, where there is such a kernel.
   void add(const TileShape &shape, Precision precision, uint32_t entries, uint32_t rows = 0,
            Unroll unroll = Unroll::None) {
-    addOne(shape, precision, entries, rows, unroll, 1);
+    addOne(shape, precision, entries, rows, unroll, Chunk::None);
     const Accumulate accumulate = isa_.half ? Accumulate::F16x4 : Accumulate::F32;
-    if (unroll == Unroll::None && backend::stepsAtOnce(shape, accumulate) > 1)
-      addOne(shape, precision, entries, rows, unroll, kSteps);
+    for (const Chunk chunk : {Chunk::AllSums, Chunk::SumBySum})
+      if (unroll == Unroll::None && backend::stepsAtOnce(shape, accumulate, chunk) > 1)
+        addOne(shape, precision, entries, rows, unroll, chunk);
   }
 
   void addOne(const TileShape &shape, Precision precision, uint32_t entries, uint32_t rows, Unroll unroll,
-              uint32_t steps) {
+              Chunk chunk) {
+    const uint32_t steps = chunk == Chunk::None ? 1 : kSteps;
     const Accumulate accumulate = isa_.half ? Accumulate::F16x4 : Accumulate::F32;
     KernelOptions options{unroll, entries, isa_.registers};
-    options.chunk = steps > 1;
+    options.chunk = chunk;
     const std::string function =
         backend::kernelFunctionName(shape, precision, accumulate, IndexWidth::U16, IndexWidth::U16, options);
     if (known_.insert(function).second)
@@ -73,7 +76,7 @@ class SetWriter {
         "[[maybe_unused]] const uint16_t *rows, [[maybe_unused]] uint32_t rowCount) {{\n  {}({});\n}}\n\n",
         count_, function, arguments);
     table_ += fmt::format("    {{\"{}/{}x{}\", call{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}}},\n",
-                          ir::kernelName(precision, accumulate, shape, unroll) + (steps > 1 ? "_s" : ""), rows,
+                          ir::kernelName(precision, accumulate, shape, unroll).append(suffix(chunk)), rows,
                           entries * shape.width, count_, static_cast<uint32_t>(precision), isa_.half, shape.lanes,
                           shape.width, shape.vectors, shape.indexed, shape.partial, shape.rowStep, shape.denseColumns,
                           shape.gather, rows, tiles, entries, steps);
@@ -106,6 +109,9 @@ class SetWriter {
   }
 
  private:
+  static std::string_view suffix(Chunk chunk) {
+    return chunk == Chunk::None ? "" : chunk == Chunk::AllSums ? "_s" : "_so";
+  }
   static constexpr const char *kReadAndGates = R"(
 RTM_TARGET float readAll(const unsigned char *p, uint64_t bytes) {
   using namespace rtm::simd;

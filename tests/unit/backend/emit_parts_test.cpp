@@ -69,17 +69,6 @@ ir::Network stripes(Random &random, uint32_t rows, uint32_t columns, uint32_t mo
   return networkOf(columns, std::move(layer));
 }
 
-ir::Network stripesOfGru(Random &random, uint32_t size, uint32_t inputs, uint32_t most) {
-  ir::Recurrence r;
-  r.weightIh = tensor(random, "layer.weight_ih", {3 * size, inputs});
-  r.weightHh = tensor(random, "layer.weight_hh", {3 * size, size});
-  for (ir::Tensor *weights : {&r.weightIh, &r.weightHh}) keepStripes(random, *weights, most);
-  ir::Layer layer;
-  layer.size = size;
-  layer.op = ir::Gru{true, {std::move(r)}};
-  return networkOf(inputs, std::move(layer));
-}
-
 /// Blocks of 4 x 4: most block rows have few, some none, one all of them.
 ir::Network blocks(Random &random, uint32_t rows, uint32_t columns) {
   ir::Linear linear;
@@ -142,7 +131,8 @@ ir::Network inRuns(Random &random, uint32_t size, uint32_t longest, bool resetAf
 
 /// The interpreter's numbers; the same bits from each compiler, on several threads, and from `other` unrolling.
 void check(const ir::Network &network, BuildOptions options, const char *text, ir::Unroll other) {
-  const std::vector<float> in = randomInput(5, kSteps * network.inputSize());
+  const size_t steps = std::max<size_t>(kSteps, options.chunk);
+  const std::vector<float> in = randomInput(5, steps * network.inputSize());
   const std::vector<std::string> compilers = hostCompilers();
   std::vector<float> first;
   const auto run = [&](size_t with) {
@@ -150,13 +140,13 @@ void check(const ir::Network &network, BuildOptions options, const char *text, i
     const backend::Emitted emitted = emitChecked(program);
     for (size_t i = 0; i < std::min(with, compilers.size()); ++i) {
       const LoadedModel model(emitted, program.name, compilers[i]);
-      const std::vector<float> out = model.run(in, kSteps);
-      CHECK(model.runStepwise(in, kSteps) == out);
+      const std::vector<float> out = model.run(in, steps);
+      CHECK(model.runStepwise(in, steps) == out);
       if (first.empty()) {
         CHECK(emitted.files[0].bytes.find(text) != std::string::npos);
         ir::KernelInterpreter interpreter(program);
         interpreter.reset();
-        const std::vector<double> expected = interpreter.run(in, kSteps);
+        const std::vector<double> expected = interpreter.run(in, steps);
         REQUIRE(expected.size() == out.size());
         double worst = 0;
         for (size_t k = 0; k < out.size(); ++k)
@@ -206,6 +196,31 @@ TEST_CASE("runs of blocks that are computed together have the sums of one by one
   }
 }
 
+TEST_CASE("blocks for a chunk of steps, as many at a time as the nearest cache holds rows of x") {
+  Random random(test::seed(16));
+  for (const std::string &cpu : runnableCpus()) {
+    const uint32_t lanes = cpu == "x86-64-v4" ? 16 : cpu == "x86-64-v3" ? 8 : 0;
+    if (lanes == 0) continue;
+    CAPTURE(cpu);
+    for (const Precision precision : {Precision::F32, Precision::BF16}) {
+      CAPTURE(precisionName(precision));
+      BuildOptions options;
+      options.cpu = cpu;
+      options.precision = precision;
+      options.chunk = 7;
+      ir::Schedule schedule;
+      schedule.format = ir::Format::Block;
+      schedule.lanes = {lanes, 4, false};
+      schedule.tile = 16;
+      schedule.precision = precision;
+      schedule.unroll = ir::Unroll::None;
+      options.schedules["*"] = schedule;
+      check(blocks(random, 512, 1000), options, "first += 4,", ir::Unroll::Tile);
+      check(blocks(random, 128, 2048), options, lanes == 8 ? "first += 2," : "first += 4,", ir::Unroll::Tile);
+    }
+  }
+}
+
 TEST_CASE("stripes of few rows are computed two at once where two sums per row are all") {
   Random random(test::seed(15));
   struct Case {
@@ -230,7 +245,7 @@ TEST_CASE("stripes of few rows are computed two at once where two sums per row a
     check(stripes(random, 300, c.columns, c.most), options, "_x2(", ir::Unroll::Tile);
     // A chunk's kernels take several steps instead; a chunk of one step has pairs as well.
     options.chunk = 2;
-    check(stripesOfGru(random, 96, c.columns, c.most), options, "_alone(", ir::Unroll::Tile);
+    check(stripes(random, 300, c.columns, c.most), options, "_alone(", ir::Unroll::Tile);
   }
 }
 
@@ -267,20 +282,25 @@ TEST_CASE("gates whose values lie in runs of units") {
   }
 }
 
-TEST_CASE("runs of several tiles for a chunk of steps, two at once and a last one") {
+TEST_CASE("tiles for a chunk of steps: two at once, or four sum by sum, then two and a last one") {
   Random random(test::seed(14));
   const auto none = [](uint32_t, uint32_t) { return false; };
+  struct Case {
+    uint32_t inputs, chunk;
+    const char *call;
+  };
   for (const std::string &cpu : runnableCpus()) {
     if (cpu == "portable") continue;
     CAPTURE(cpu);
-    for (const Precision precision : {Precision::F32, Precision::BF16}) {
-      CAPTURE(precisionName(precision));
-      BuildOptions options;
-      options.cpu = cpu;
-      options.precision = precision;
-      options.chunk = 3;
-      ir::Network network = partlyConstant(random, 208, true, none, 512);
-      check(network, options, "_s2(values", ir::Unroll::Tile);
-    }
+    for (const Precision precision : {Precision::F32, Precision::BF16})
+      for (const Case &c : {Case{19, 3, "_s2(values"}, Case{1101, 7, "_s4o(values"}}) {
+        CAPTURE(precisionName(precision));
+        CAPTURE(c.chunk);
+        BuildOptions options;
+        options.cpu = cpu;
+        options.precision = precision;
+        options.chunk = c.chunk;
+        check(partlyConstant(random, 208, true, none, c.inputs), options, c.call, ir::Unroll::Tile);
+      }
   }
 }

@@ -23,14 +23,18 @@ class ProgramWriter {
            ir::Unroll unroll = ir::Unroll::None, uint32_t entries = 0, IndexWidth columns = IndexWidth::U16,
            IndexWidth rows = IndexWidth::U16, bool halfLast = false) {
     if (shape.partial && shape.rows() == 1) return;  // nothing is a part of it
-    addOne(shape, precision, accumulate, unroll, entries, columns, rows, halfLast, false);
-    if (unroll != ir::Unroll::Full && backend::stepsAtOnce(shape, accumulate) > 1)
-      addOne(shape, precision, accumulate, unroll, entries, columns, rows, halfLast, true);
+    using backend::Chunk;
+    addOne(shape, precision, accumulate, unroll, entries, columns, rows, halfLast, Chunk::None);
+    if (unroll == ir::Unroll::Full || backend::stepsAtOnce(shape, accumulate, Chunk::AllSums) == 1) return;
+    addOne(shape, precision, accumulate, unroll, entries, columns, rows, halfLast, Chunk::AllSums);
+    if (unroll == ir::Unroll::None && backend::stepsAtOnce(shape, accumulate, Chunk::SumBySum) > 1)
+      addOne(shape, precision, accumulate, unroll, entries, columns, rows, halfLast, Chunk::SumBySum);
   }
 
   void addOne(const TileShape &shape, Precision precision, Accumulate accumulate, ir::Unroll unroll, uint32_t entries,
-              IndexWidth columns, IndexWidth rows, bool halfLast, bool chunk) {
-    const KernelOptions options{unroll, entries, isa_.registers, true, halfLast, chunk};
+              IndexWidth columns, IndexWidth rows, bool halfLast, backend::Chunk kind) {
+    const bool chunk = kind != backend::Chunk::None;
+    const KernelOptions options{unroll, entries, isa_.registers, true, halfLast, kind};
     const bool full = unroll == ir::Unroll::Full;
     std::string name = backend::kernelFunctionName(shape, precision, accumulate, columns, rows, options);
     if (full) name = "full_" + name;

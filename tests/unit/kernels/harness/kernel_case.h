@@ -33,7 +33,8 @@ constexpr uint32_t fullRows(uint32_t tileRows) {
   return tileRows / 2 + 1 < tileRows ? tileRows / 2 + 1 : tileRows - 1;
 }
 
-constexpr uint32_t kXStride = 256, kYStride = 400;
+/// Between the rows of a chunk: longer than any case's row, which for consecutive blocks is entries * width.
+constexpr uint32_t kXStride = 1920, kYStride = 400;
 
 /// Elements of x that columns come from, and the column of an entry (of a row's entry where lanes gather).
 constexpr uint32_t kColumns = 211;
