@@ -33,7 +33,7 @@ constexpr double kForeseen = 48, kEndNs = 4, kSectionNs = 12;
 constexpr double kLeastReadingNs = 24;
 
 struct Counts {
-  uint64_t inputs = 0;  // kept weights of recurrent layers' products of x
+  uint64_t inputs = 0;  // kept weights of products of x: all of a linear layer, in a recurrent one those of its inputs
   uint64_t all = 0;
   uint64_t loops = 0;  // of those products: one per pattern of kept columns
   uint64_t layers = 0;
@@ -69,20 +69,25 @@ uint64_t patternsOf(const Tensor &tensor, uint32_t units, uint32_t lanes) {
   return count;
 }
 
+void addInputs(const Tensor &weights, const Layer &layer, uint32_t lanes, Counts &counts) {
+  const uint64_t kept = keptOf(weights);
+  counts.inputs += kept;
+  counts.all += kept;
+  counts.rowBytes += (weights.rows() + layer.size) * sizeof(float);
+  counts.loops += patternsOf(weights, std::max(1u, layer.size), lanes);
+  ++counts.layers;
+}
+
 Counts countsOf(const Network &network, uint32_t lanes) {
   Counts counts;
   for (const Layer &layer : network.layers) {
-    if (const auto *linear = std::get_if<Linear>(&layer.op)) counts.all += keptOf(linear->weight);
+    if (const auto *linear = std::get_if<Linear>(&layer.op)) addInputs(linear->weight, layer, lanes, counts);
     const std::vector<Recurrence> *directions = recurrences(layer);
     if (!directions) continue;
     for (const Recurrence &r : *directions) {
-      const uint64_t inputs = keptOf(r.weightIh);
-      counts.inputs += inputs;
+      addInputs(r.weightIh, layer, lanes, counts);
       counts.states.push_back(keptOf(r.weightHh) + keptOf(r.weightHr));
-      counts.rowBytes += (r.weightIh.rows() + layer.size) * sizeof(float);
-      counts.loops += patternsOf(r.weightIh, std::max(1u, layer.size), lanes);
-      ++counts.layers;
-      counts.all += inputs + counts.states.back();
+      counts.all += counts.states.back();
     }
   }
   return counts;

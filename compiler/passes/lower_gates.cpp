@@ -71,7 +71,7 @@ Gate Lowering::makeGate(const Cell &cell, uint32_t gate, const std::string &suff
   }
   if (!made.live.empty()) {
     made.pre = addVector(program_, made.name + "_pre", made.space, Lifetime::Scratch, "bias + W x + U h");
-    program_.buffers[made.pre].allSteps = chunk_ > 1 && !std::holds_alternative<Linear>(cell.layer->op);
+    program_.buffers[made.pre].allSteps = chunk_ > 1;
   }
   return made;
 }

@@ -1,4 +1,5 @@
-// Linear layers as phases: one for the product and an elementwise activation, one more for softmax.
+// Linear layers as phases: one for the product and an elementwise activation, one more for softmax. In chunks of steps
+// the product is a section of its own.
 #include "passes/lowering.h"
 
 #include <cmath>
@@ -52,14 +53,15 @@ void Lowering::lowerLinear(uint32_t index) {
   cell.space = unitSpace(layer, 0, layer.name);
   cell.x = sourcesOf(layer);
   cell.outputs = outputOffsets({ValueRef::Kind::Layer, index});
+  if (chunk_ > 1) newInputSection(cell);
   newSection(layer.name, false);
 
   const auto bias = [&](uint32_t row) { return op.bias.present() ? op.bias.values[row] : 0.0f; };
   const auto constant = [&](float v) { return activate(op.activation, v); };
   Gate gate = makeGate(cell, 0, "a", bias, constant);
   Phase phase = newPhase(cell, "linear");
-  addBias(phase, gate, gate.name + "_bias", bias);
-  addProducts(phase, gate, op.weight, 0, layer.size, cell.x, layer.name + ".weight.y", op.structure);
+  addBias(inputPhase(phase), gate, gate.name + "_bias", bias);
+  addProducts(inputPhase(phase), gate, op.weight, 0, layer.size, cell.x, layer.name + ".weight.y", op.structure);
 
   const Id y = addVector(program_, layer.name + "_y", cell.space, Lifetime::Scratch, "output of the layer");
   program_.buffers[y].allSteps = layered();
@@ -108,6 +110,7 @@ void Lowering::lowerLinear(uint32_t index) {
     if (isRead(index) || cell.outputs.empty()) add(y, 0);
     section().phases.push_back(std::move(normalise));
   }
+  if (chunk_ > 1) dropEmptyInputSection();
   const Buffer &held = program_.buffers[y];
   values_[index].push_back({y, 0, held.size, held.space});
 }

@@ -57,6 +57,18 @@ TEST_CASE("chunks of more steps where weights lie far away and rows are few besi
   CHECK(chunkOf(pruned, Precision::F32, 2) == 1);
 }
 
+TEST_CASE("a linear layer's products wait for no step either") {
+  Random random(10);
+  CHECK(chunkOf(linearNetwork(denseMatrix(random, 1024, 2048)), Precision::F32) >= 8);
+  CHECK(chunkOf(linearNetwork(denseMatrix(random, 48, 48)), Precision::F32) == 1);
+  Bench bench(16);
+  bench.context.options.chunk = 4;
+  const ir::Program program = lowered(linearNetwork(denseMatrix(random, 48, 48)), bench.context);
+  REQUIRE(program.sections.size() == 2);
+  CHECK(program.sections[0].kind == ir::SectionKind::PerChunk);
+  CHECK(ir::runsPerChunk(program, 0));
+}
+
 TEST_CASE("a network for which one thread is chosen out of several is that of one thread") {
   const ir::Network network = stripes(1024, 32, 20, 301);
   Bench bench(16);
