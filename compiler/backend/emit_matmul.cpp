@@ -32,6 +32,13 @@ bool halfLast(const ir::Weights &weights, const TileShape &shape, uint32_t rows)
   return weights.schedule.accumulate == ir::Accumulate::F32 && passes::halfLastVector(shape, rows);
 }
 
+std::string nameOf(const ir::Weights &weights, const MatMulPlan::Kernel &kernel) {
+  const Packed &packed = *weights.packed;
+  return kernel.joined ? joinedName(kernel.shape, packed.precision, packed.columnWidth, kernel.options)
+                       : kernelFunctionName(kernel.shape, packed.precision, weights.schedule.accumulate,
+                                            packed.columnWidth, packed.rowWidth, kernel.options);
+}
+
 }  // namespace
 
 std::string describeWeights(const ir::Weights &weights) {
@@ -58,11 +65,8 @@ MatMulEmitter::MatMulEmitter(const ir::Program &program, Layout &layout, const T
 
 /// The kernel's place among those of the matrix; its name is made here.
 uint32_t MatMulEmitter::addKernel(MatMulPlan &plan, MatMulPlan::Kernel kernel) const {
-  const Packed &packed = *plan.weights->packed;
   kernel.options.registers = target_.traits.registers;
-  kernel.name = kernel.joined ? joinedName(kernel.shape, packed.precision, packed.columnWidth, kernel.options)
-                              : kernelFunctionName(kernel.shape, packed.precision, plan.weights->schedule.accumulate,
-                                                   packed.columnWidth, packed.rowWidth, kernel.options);
+  kernel.name = nameOf(*plan.weights, kernel);
   auto it =
       std::find_if(plan.kernels.begin(), plan.kernels.end(), [&](const auto &k) { return k.name == kernel.name; });
   if (it == plan.kernels.end()) it = plan.kernels.insert(it, std::move(kernel));
@@ -83,12 +87,9 @@ void MatMulEmitter::emitKernel(const MatMulPlan &plan, const MatMulPlan::Kernel 
   };
   for (const Chunk chunk : {Chunk::None, Chunk::AllSums, Chunk::SumBySum}) {
     if (chunk > kernel.options.chunk) break;
-    KernelOptions options = kernel.options;  // each calls those before for the steps that are left
-    options.chunk = chunk;
-    add(kernel.joined ? kernel.name
-                      : kernelFunctionName(kernel.shape, packed.precision, accumulate, packed.columnWidth,
-                                           packed.rowWidth, options),
-        options);
+    MatMulPlan::Kernel called = kernel;  // each calls those before for the steps that are left
+    called.options.chunk = chunk;
+    add(nameOf(*plan.weights, called), called.options);
   }
 }
 
@@ -103,17 +104,19 @@ uint32_t tilesOfACall(const TileShape &shape, uint64_t tileBytes) {
 /// Which kernel multiplies a chunk's steps with a run. Sum by sum where so much of a tile is one sum's that beginning
 /// and ending it cost little: with two sums per row, loads limit a kernel for two steps; with four only those from
 /// beyond the nearest cache do. Short runs of blocks that may be joined are, step by step.
-Chunk chunkKernel(const TileShape &shape, const ir::Weights &weights, const TileRun &run, uint32_t registers) {
+Chunk chunkKernel(const ir::Weights &weights, const TileRun &run, bool unrolled, uint32_t registers) {
   constexpr uint64_t kLong = 4 * 1024, kFar = 32 * 1024;
   constexpr uint32_t kManyBlocks = 32;
   const Packed &packed = *weights.packed;
+  const TileShape &shape = packed.shapes[run.shape];
   const ir::Accumulate accumulate = weights.schedule.accumulate;
   if (stepsAtOnce(shape, accumulate, Chunk::AllSums) == 1) return Chunk::None;
   if (shape.width > 1) {
     const bool joined = joinedRuns(shape, packed.precision, accumulate, packed.columnWidth, registers) != 0;
     return joined && run.entries < kManyBlocks ? Chunk::None : Chunk::AllSums;
   }
-  return packed.tileBytes(run) >= (registers < 32 ? kLong : kFar) ? Chunk::SumBySum : Chunk::AllSums;
+  const bool isLong = packed.tileBytes(run) >= (registers < 32 ? kLong : kFar);
+  return isLong && !unrolled ? Chunk::SumBySum : Chunk::AllSums;
 }
 
 }  // namespace
@@ -122,11 +125,7 @@ void MatMulEmitter::addLooped(MatMulPlan &plan, const TileRun &run, uint32_t sha
   const Packed &packed = *plan.weights->packed;
   const bool unrolled = plan.unrolled.contains({run.shape, run.entries});
   const TileShape &shape = packed.shapes[run.shape];
-  Chunk chunk = Chunk::None;
-  if (plan.forChunk) {
-    chunk = chunkKernel(shape, *plan.weights, run, target_.traits.registers);
-    if (unrolled && chunk == Chunk::SumBySum) chunk = Chunk::AllSums;
-  }
+  const Chunk chunk = plan.forChunk ? chunkKernel(*plan.weights, run, unrolled, target_.traits.registers) : Chunk::None;
   const KernelOptions options{.unroll = unrolled ? Unroll::Tile : Unroll::None,
                               .entries = unrolled ? run.entries : 0,
                               .halfLast = halfLast(*plan.weights, shape, run.rows),
@@ -342,8 +341,8 @@ uint32_t nearSteps(const MatMulPlan &plan) {
 void MatMulEmitter::emitFunction(MatMulPlan &plan, const std::string &alone) {
   emitKernels(plan);
   usesRunTable_ |= plan.table || joinsRuns(plan);
-  const uint32_t near = nearSteps(plan), chunk = program_.chunk;
-  const bool parted = near < chunk;
+  const uint32_t near = nearSteps(plan);
+  const bool parted = near < program_.chunk;
   Text out, body(parted ? 2 : 1);
   if (plan.table) {
     emitRunTable(body, plan, program_.shares, layout_, runTables_);

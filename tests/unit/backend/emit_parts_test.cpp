@@ -69,6 +69,17 @@ ir::Network stripes(Random &random, uint32_t rows, uint32_t columns, uint32_t mo
   return networkOf(columns, std::move(layer));
 }
 
+ir::Network stripesOfGru(Random &random, uint32_t size, uint32_t inputs, uint32_t most) {
+  ir::Recurrence r;
+  r.weightIh = tensor(random, "layer.weight_ih", {3 * size, inputs});
+  r.weightHh = tensor(random, "layer.weight_hh", {3 * size, size});
+  for (ir::Tensor *weights : {&r.weightIh, &r.weightHh}) keepStripes(random, *weights, most);
+  ir::Layer layer;
+  layer.size = size;
+  layer.op = ir::Gru{true, {std::move(r)}};
+  return networkOf(inputs, std::move(layer));
+}
+
 /// Blocks of 4 x 4: most block rows have few, some none, one all of them.
 ir::Network blocks(Random &random, uint32_t rows, uint32_t columns) {
   ir::Linear linear;
@@ -129,6 +140,22 @@ ir::Network inRuns(Random &random, uint32_t size, uint32_t longest, bool resetAf
   return partlyConstant(random, size, resetAfter, [&](uint32_t gate, uint32_t unit) { return dead[gate][unit]; });
 }
 
+/// One schedule for all matrices, whose loops are not unrolled.
+BuildOptions optionsOf(const std::string &cpu, Precision precision, ir::Format format, const ir::Lanes &lanes,
+                       uint32_t tile) {
+  ir::Schedule schedule;
+  schedule.format = format;
+  schedule.lanes = lanes;
+  schedule.tile = tile;
+  schedule.precision = precision;
+  schedule.unroll = ir::Unroll::None;
+  BuildOptions options;
+  options.cpu = cpu;
+  options.precision = precision;
+  options.schedules["*"] = schedule;
+  return options;
+}
+
 /// The interpreter's numbers; the same bits from each compiler, on several threads, and from `other` unrolling.
 void check(const ir::Network &network, BuildOptions options, const char *text, ir::Unroll other) {
   const size_t steps = std::max<size_t>(kSteps, options.chunk);
@@ -178,16 +205,8 @@ TEST_CASE("runs of blocks that are computed together have the sums of one by one
     for (const Precision precision : {Precision::F32, Precision::F16, Precision::BF16}) {
       if (lanes == 8 && precision == Precision::F16) continue;
       CAPTURE(precisionName(precision));
-      BuildOptions options;
-      options.cpu = cpu;
-      options.precision = precision;
-      ir::Schedule schedule;
-      schedule.format = ir::Format::Block;
-      schedule.lanes = {lanes, lanes / 4, false};  // one vector to a row block
-      schedule.tile = 4 * schedule.lanes.rows();
-      schedule.precision = precision;
-      schedule.unroll = ir::Unroll::None;
-      options.schedules["*"] = schedule;
+      const ir::Lanes vector = {lanes, lanes / 4, false};  // one to a row block
+      const BuildOptions options = optionsOf(cpu, precision, ir::Format::Block, vector, 4 * vector.rows());
       for (const uint32_t columns : {64u, 2048u}) {  // 8 and 16 bits of a column's index
         CAPTURE(columns);
         check(blocks(random, 512, columns), options, lanes == 16 ? "_x4(" : "_x2(", ir::Unroll::Tile);
@@ -204,17 +223,8 @@ TEST_CASE("blocks for a chunk of steps, as many at a time as the nearest cache h
     CAPTURE(cpu);
     for (const Precision precision : {Precision::F32, Precision::BF16}) {
       CAPTURE(precisionName(precision));
-      BuildOptions options;
-      options.cpu = cpu;
-      options.precision = precision;
+      BuildOptions options = optionsOf(cpu, precision, ir::Format::Block, {lanes, 4, false}, 16);
       options.chunk = 7;
-      ir::Schedule schedule;
-      schedule.format = ir::Format::Block;
-      schedule.lanes = {lanes, 4, false};
-      schedule.tile = 16;
-      schedule.precision = precision;
-      schedule.unroll = ir::Unroll::None;
-      options.schedules["*"] = schedule;
       check(blocks(random, 512, 1000), options, "first += 4,", ir::Unroll::Tile);
       check(blocks(random, 128, 2048), options, lanes == 8 ? "first += 2," : "first += 4,", ir::Unroll::Tile);
     }
@@ -232,20 +242,12 @@ TEST_CASE("stripes of few rows are computed two at once where two sums per row a
     if (std::find(here.begin(), here.end(), c.cpu) == here.end()) continue;
     CAPTURE(c.cpu);
     CAPTURE(c.most);
-    BuildOptions options;
-    options.cpu = c.cpu;
-    options.precision = Precision::BF16;
-    ir::Schedule schedule;
-    schedule.format = ir::Format::Bspc;
-    schedule.lanes.lanes = c.lanes;
-    schedule.tile = 4 * c.lanes;
-    schedule.precision = options.precision;
-    schedule.unroll = ir::Unroll::None;
-    options.schedules["*"] = schedule;
+    BuildOptions options = optionsOf(c.cpu, Precision::BF16, ir::Format::Bspc, {c.lanes}, 4 * c.lanes);
     check(stripes(random, 300, c.columns, c.most), options, "_x2(", ir::Unroll::Tile);
     // A chunk's kernels take several steps instead; a chunk of one step has pairs as well.
     options.chunk = 2;
-    check(stripes(random, 300, c.columns, c.most), options, "_alone(", ir::Unroll::Tile);
+    check(stripesOfGru(random, 96, c.columns, c.most), options, "_alone(", ir::Unroll::Tile);
+    check(stripes(random, 300, c.columns, c.most), options, "_x2(", ir::Unroll::Tile);
   }
 }
 
